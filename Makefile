@@ -1,0 +1,81 @@
+# Does all the set-up on a machine that has Python 3.11 or newer and make.
+#
+#   PYTHON       the interpreter that makes the environment
+#   VENV         the environment's folder
+#   CONSTRAINTS  a pip constraints file, for example tests/oldest.txt
+#   ARGS         more flags for `make digits`, such as --config.seed=1
+#   PYTEST_ARGS  more flags for pytest, such as -k routing
+
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?=
+ARGS ?=
+PYTEST_ARGS ?= -n 2
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+# The stamps name what they were made with, so that another interpreter or
+# another set of versions makes the environment anew.
+MADE_WITH := $(subst /,-,$(PYTHON)-$(or $(CONSTRAINTS),newest))
+CORE := $(VENV)/core-$(MADE_WITH)
+TOOLS := $(VENV)/tools-$(MADE_WITH)
+
+.PHONY: help digits test lint types pytest format clean
+
+help:
+	@echo 'make digits  train the paper'\''s network on handwritten digits, no download'
+	@echo 'make test    check the format, the lint and the types, and run the tests'
+	@echo 'make pytest  run the tests alone'
+	@echo 'make format  format the code and mend what the linter can'
+	@echo 'make clean   remove the environment and the caches'
+	@echo
+	@echo 'Each makes the environment it needs, in $(VENV), with $(PYTHON);'
+	@echo 'make test PYTHON=python3.12 VENV=.venv-3.12 uses another one.'
+
+digits: $(CORE)
+	$(BIN)/python -m capsjax.main --config configs/digits.py $(ARGS)
+
+test: lint types pytest
+
+lint: $(TOOLS)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(TOOLS)
+	$(BIN)/mypy
+
+pytest: $(TOOLS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format: $(TOOLS)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	@if [ -e '$(VENV)' ] && [ ! -e '$(VENV)/pyvenv.cfg' ]; then \
+	  echo '$(VENV) is not a virtual environment; not removed.' >&2; exit 1; fi
+	rm -rf '$(VENV)' .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune \
+	  -exec rm -rf {} +
+
+# Only an environment is cleared, never another folder that VENV may name.
+$(CORE): pyproject.toml $(CONSTRAINTS)
+	@version=$$('$(PYTHON)' --version 2>/dev/null) || version='not there'; \
+	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  2>/dev/null || { \
+	  echo 'capsjax needs Python 3.11 or newer, and $(PYTHON) is' \
+	    "$${version:-older}. Name another one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '$(PYTHON) lacks ensurepip, so it cannot make an environment.' \
+	    'On Debian and Ubuntu: apt install python3-venv' >&2; \
+	  exit 1; }
+	@echo 'Making the environment in $(VENV) (about a minute, 1 GB)'
+	'$(PYTHON)' -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) '$(VENV)'
+	$(PIP) install $(CONSTRAIN) --editable .
+	@touch $@
+
+$(TOOLS): $(CORE)
+	$(PIP) install $(CONSTRAIN) --editable '.[test]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The commands of `capsjax.main`, a module each."""

@@ -1,0 +1,71 @@
+"""Keeps decoded arrays beside the records that they were decoded from."""
+
+import logging
+import pathlib
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+_NAME = 'capsjax.npz'
+_FINGERPRINT = 'fingerprint'
+
+
+def cached(
+  folder: pathlib.Path, decode: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+  """Returns what `decode` returned when the folder was as it is now.
+
+  The arrays are kept in the folder, which may be one that cannot be written
+  to: then they are decoded each time.
+
+  Args:
+    folder: holds the records, nothing below it matters.
+    decode: makes named arrays of the records.
+
+  Returns:
+    The arrays.
+  """
+  fingerprint = _fingerprint(folder)
+  arrays = _read(folder / _NAME, fingerprint)
+  if arrays is None:
+    arrays = decode()
+    _write(folder / _NAME, {**arrays, _FINGERPRINT: np.array(fingerprint)})
+  return arrays
+
+
+def _fingerprint(folder: pathlib.Path) -> str:
+  """Changes when the records do, so that an old cache is not used."""
+  paths = [path for path in folder.iterdir() if not path.name.startswith(_NAME)]
+  stats = [(path.name, path.stat()) for path in sorted(paths)]
+  return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+
+def _read(path: pathlib.Path, fingerprint: str) -> dict[str, np.ndarray] | None:
+  try:
+    # Opened here, since np.load leaves the file of a damaged archive open.
+    with path.open('rb') as raw, np.load(raw, allow_pickle=False) as file:
+      arrays = dict(file)
+    if str(arrays.pop(_FINGERPRINT)) != fingerprint:
+      return None
+  # Missing, or damaged in one of many ways: the records tell all that it did.
+  except Exception:
+    return None
+  return arrays
+
+
+def _write(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
+  """Writes the file whole or not at all."""
+  temporary = None
+  try:
+    with tempfile.NamedTemporaryFile(
+      dir=path.parent, prefix=_NAME, delete=False
+    ) as file:
+      temporary = pathlib.Path(file.name)
+      np.savez(file, **arrays)
+    temporary.replace(path)
+  except OSError as error:
+    logging.getLogger(__name__).warning('cannot keep %s: %s', path, error)
+    if temporary:
+      temporary.unlink(missing_ok=True)

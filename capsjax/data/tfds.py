@@ -1,0 +1,196 @@
+"""Image-classification sets by their names in TensorFlow Datasets (TFDS).
+
+A set that lies prepared as array_record is read without TensorFlow. Decoding
+takes seconds to minutes, so the arrays are kept beside the records.
+"""
+
+import difflib
+import logging
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from capsjax.data import cache, download
+from capsjax.data.dataset import Dataset, checked_split
+from capsjax.errors import UserError
+
+_BLOCK_SIZE = 1000
+_SPLITS = ('train', 'test', 'validation')
+# What load_dataset knows without TFDS; it is here for the nearest names.
+_OWN_NAMES = ('mnist', 'fashion_mnist', 'digits')
+
+
+def load_tfds(
+  name: str, *, data_dir: str | os.PathLike[str] | None = None
+) -> Dataset:
+  """Loads a set that TFDS knows, preparing it there if need be.
+
+  The set needs a feature `image` (uint8, of one size), a feature `label` (a
+  ClassLabel) and a split `train`. Where there is no split `test`, the split
+  `validation` is the test.
+
+  Args:
+    name: as in `tfds.builder`, such as 'cifar10' or 'cifar10:3.0.2'.
+    data_dir: TFDS's data folder; None for the user's cache.
+
+  Returns:
+    The data set, in the order of the records.
+
+  Raises:
+    UserError: TFDS is not installed or does not know the name, the set cannot
+      be downloaded or prepared, or is not of this form.
+  """
+  folder = download.data_folder(data_dir)
+  builder = _builder(name, folder)
+  if not builder.is_prepared():
+    _prepare(builder, name, folder)
+  num_classes = _num_classes(builder, name)
+  names = [split for split in _SPLITS if split in builder.info.splits]
+  if 'train' not in names or len(names) < 2:
+    raise UserError(
+      f'{name} has the splits {", ".join(builder.info.splits)}, but capsjax'
+      " needs 'train' and 'test': choose another data set"
+    )
+  arrays = cache.cached(
+    pathlib.Path(builder.data_path), lambda: _decode(builder, name, names)
+  )
+  splits = {
+    split: checked_split(
+      arrays[f'{split}_images'],
+      arrays[f'{split}_labels'],
+      num_classes=num_classes,
+      source=f"split '{split}' of {name}",
+    )
+    for split in names
+  }
+  if 'test' not in splits:
+    splits['test'] = splits.pop('validation')
+  return Dataset(
+    name=name,
+    train=splits['train'],
+    test=splits['test'],
+    validation=splits.get('validation'),
+    num_classes=num_classes,
+  )
+
+
+def _builder(name: str, folder: pathlib.Path) -> Any:
+  try:
+    import tensorflow_datasets as tfds
+  # Not only ImportError: a protobuf that is too old raises its own.
+  except Exception as error:
+    near = _nearest(name, _OWN_NAMES)
+    raise UserError(
+      f'{name} is none of {", ".join(_OWN_NAMES)}{near}; for the other sets'
+      f" TFDS must be installed: pip install 'capsjax[tfds]'"
+      f' ({_first_line(error)})'
+    ) from error
+  try:
+    return tfds.builder(name, data_dir=folder)
+  except Exception as error:
+    if isinstance(error, tfds.core.DatasetNotFoundError):
+      reason = 'no such data set'
+    else:
+      reason = _first_line(error)
+    known = tfds.list_builders(with_community_datasets=False)
+    raise UserError(
+      f'unknown data set {name}{_nearest(name, {*_OWN_NAMES, *known})}:'
+      f' neither capsjax nor TFDS has it ({reason}), correct the name'
+    ) from error
+
+
+def _prepare(builder: Any, name: str, folder: pathlib.Path) -> None:
+  import tensorflow_datasets as tfds
+
+  # TFDS tries for minutes before it admits that there is no network.
+  logging.getLogger(__name__).warning('TFDS prepares %s in %s', name, folder)
+  try:
+    builder.download_and_prepare(
+      file_format='array_record',
+      download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+    )
+  except Exception as error:
+    if "No module named 'tensorflow'" in str(error):
+      raise UserError(
+        f'{name} is not in {folder}, and TFDS needs TensorFlow to prepare it:'
+        ' pip install tensorflow for this once, or prepare it elsewhere with'
+        f' tfds build {name} --file_format=array_record and copy it there'
+      ) from error
+    raise UserError(
+      f'{name} is not in {folder}, and TFDS cannot download or prepare it'
+      f' ({_first_line(error)}): prepare it elsewhere with tfds build {name}'
+      ' --file_format=array_record and copy it there, or use'
+      ' configs/digits.py, which needs no download'
+    ) from error
+
+
+def _num_classes(builder: Any, name: str) -> int:
+  features = builder.info.features
+  if not {'image', 'label'} <= set(features):
+    raise UserError(
+      f'{name} has the features {", ".join(features)}, but capsjax needs'
+      " 'image' and 'label': choose an image-classification set"
+    )
+  num_classes = getattr(features['label'], 'num_classes', None)
+  if not num_classes or features['image'].np_dtype != np.uint8:
+    raise UserError(
+      f"{name} must have uint8 images and a ClassLabel 'label' to be"
+      ' classified: choose another data set'
+    )
+  return int(num_classes)
+
+
+def _decode(
+  builder: Any, name: str, splits: list[str]
+) -> dict[str, np.ndarray]:
+  arrays = {}
+  try:
+    for split in splits:
+      images, labels = _decode_split(builder.as_data_source(split), name)
+      arrays[f'{split}_images'], arrays[f'{split}_labels'] = images, labels
+  except UserError:
+    raise
+  except NotImplementedError as error:
+    raise UserError(
+      f'{name} in {builder.data_path} is not prepared as array_record: move it'
+      f' away and run tfds build {name} --file_format=array_record'
+    ) from error
+  except Exception as error:
+    raise UserError(
+      f'cannot read {name} in {builder.data_path} ({_first_line(error)}):'
+      ' remove it, so that it is prepared anew'
+    ) from error
+  return arrays
+
+
+def _decode_split(
+  source: Any, name: str
+) -> tuple[UInt8[np.ndarray, 'n h w c'], Int[np.ndarray, ' n']]:
+  shape = source[0]['image'].shape
+  images = np.empty((len(source), *shape), np.uint8)
+  labels = np.empty(len(source), np.int32)
+  for start in range(0, len(source), _BLOCK_SIZE):
+    places = range(start, min(start + _BLOCK_SIZE, len(source)))
+    examples = source.__getitems__(list(places))
+    for place, example in zip(places, examples, strict=True):
+      if example['image'].shape != shape:
+        raise UserError(
+          f'{name} has images of several sizes, such as {shape} and'
+          f' {example["image"].shape}: choose a set with images of one size'
+        )
+      images[place], labels[place] = example['image'], example['label']
+  return images, labels
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+  near = difflib.get_close_matches(name, sorted(known), n=3)
+  return f' (did you mean {" or ".join(near)}?)' if near else ''
+
+
+def _first_line(error: Exception) -> str:
+  lines = str(error).strip().splitlines()
+  return f'{type(error).__name__}: {lines[0]}' if lines else repr(error)

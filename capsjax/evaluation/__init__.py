@@ -1,0 +1,22 @@
+"""Losses and exact metrics: sums over examples, divided once at the end."""
+
+from capsjax.evaluation.evaluate import EvaluateFn, create_eval_step, evaluate
+from capsjax.evaluation.metrics import Metrics, Results
+from capsjax.evaluation.objective import (
+  Losses,
+  Objective,
+  capsule_losses,
+  cross_entropy_losses,
+)
+
+__all__ = [
+  'EvaluateFn',
+  'Losses',
+  'Metrics',
+  'Objective',
+  'Results',
+  'capsule_losses',
+  'create_eval_step',
+  'cross_entropy_losses',
+  'evaluate',
+]

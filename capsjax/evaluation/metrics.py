@@ -1,0 +1,135 @@
+"""Metrics as sums over examples, exact for any number and any batch size."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jaxtyping import Array, Float
+
+from capsjax import ops
+from capsjax.data.batch import Batch
+from capsjax.evaluation.objective import Losses
+from capsjax.models.outputs import ModelOutput
+
+
+@struct.dataclass
+class Metrics:
+  """Sums over examples; padding, whose weight is 0, does not count.
+
+  Attributes:
+    count: the number of examples.
+    correct: how many had all their classes predicted and no other.
+    loss: the sum of total losses.
+    classification_loss: the sum of classification losses.
+    reconstruction_loss: the sum of reconstruction losses.
+    confusion: how often each class (row) was taken for each (column).
+  """
+
+  count: Float[Array, '']
+  correct: Float[Array, '']
+  loss: Float[Array, '']
+  classification_loss: Float[Array, '']
+  reconstruction_loss: Float[Array, '']
+  confusion: Float[Array, 'num_classes num_classes']
+
+  @classmethod
+  def empty(cls, num_classes: int) -> 'Metrics':
+    """Sums over no examples."""
+    zero = jnp.zeros((), jnp.float32)
+    confusion = jnp.zeros((num_classes, num_classes), jnp.float32)
+    return cls(zero, zero, zero, zero, zero, confusion)
+
+  @classmethod
+  def of(
+    cls, output: ModelOutput, batch: Batch, losses: Losses, *, num_labels: int
+  ) -> 'Metrics':
+    """The sums over one batch.
+
+    Args:
+      output: of the model.
+      batch: what the model was given.
+      losses: of each example.
+      num_labels: how many classes an example has: as many of the highest
+        scores are the prediction.
+
+    Returns:
+      The sums.
+    """
+    predicted = ops.top_k_mask(output.scores, k=num_labels)
+    weights = batch.weights
+    correct = jnp.all(predicted == batch.targets, -1).astype(jnp.float32)
+
+    def total(values):
+      # A weight of 0 must also hide a value that is not finite.
+      return jnp.sum(jnp.where(weights > 0, values, 0))
+
+    return cls(
+      count=jnp.sum(weights),
+      correct=total(correct),
+      loss=total(losses.total),
+      classification_loss=total(losses.classification),
+      reconstruction_loss=total(losses.reconstruction),
+      confusion=jnp.einsum(
+        'b,bj,bk->jk', weights, batch.targets.astype(jnp.float32), predicted
+      ),
+    )
+
+  def merge(self, other: 'Metrics') -> 'Metrics':
+    """The sums over the examples of both."""
+    return jax.tree.map(lambda a, b: a + b, self, other)
+
+  def compute(self) -> 'Results':
+    """Divides the sums, on the host.
+
+    Raises:
+      ValueError: if there are no examples.
+    """
+    # In float64: a count stays exact, a mean does not depend on the size.
+    sums = jax.tree.map(lambda x: np.asarray(x, np.float64), self)
+    if not sums.count:
+      raise ValueError('there are no examples to compute metrics of')
+    of_class = np.maximum(sums.confusion.sum(-1), 1)
+    return Results(
+      count=int(sums.count),
+      accuracy=float(sums.correct / sums.count),
+      loss=float(sums.loss / sums.count),
+      classification_loss=float(sums.classification_loss / sums.count),
+      reconstruction_loss=float(sums.reconstruction_loss / sums.count),
+      class_accuracy=(np.diag(sums.confusion) / of_class).tolist(),
+      confusion=sums.confusion.astype(int).tolist(),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+  """Means over examples, as plain Python numbers.
+
+  Attributes:
+    count: the number of examples.
+    accuracy: from 0 to 1.
+    loss: the mean of total losses.
+    classification_loss: the mean margin loss or cross entropy, not scaled.
+    reconstruction_loss: the mean sum of squared differences, not scaled.
+    class_accuracy: the share of each class that was predicted.
+    confusion: counts by true class (row) and predicted class (column).
+  """
+
+  count: int
+  accuracy: float
+  loss: float
+  classification_loss: float
+  reconstruction_loss: float
+  class_accuracy: list[float]
+  confusion: list[list[int]]
+
+  @property
+  def error(self) -> float:
+    """The share of examples that are not predicted, in percent."""
+    return 100 * (1 - self.accuracy)
+
+  def scalars(self) -> dict[str, float]:
+    """The single numbers, by name."""
+    names = ('accuracy', 'loss', 'classification_loss', 'reconstruction_loss')
+    return {name: getattr(self, name) for name in names}

@@ -1,0 +1,176 @@
+"""From a configuration to the parts of a run."""
+
+import dataclasses
+import functools
+from typing import Any, Self
+
+import jax
+import numpy as np
+import optax
+from flax import linen as nn
+from jaxtyping import Float, UInt8
+from ml_collections import ConfigDict
+
+from capsjax.data import Dataset, load_dataset, scale_images
+from capsjax.errors import UserError
+from capsjax.evaluation import (
+  EvaluateFn,
+  Objective,
+  capsule_losses,
+  create_eval_step,
+  cross_entropy_losses,
+)
+from capsjax.models import create_model
+from capsjax.training.optimizer import create_optimizer, create_schedule
+from capsjax.training.parallel import Devices, TrainFn
+from capsjax.training.pipeline import DeviceData, create_make_batch
+from capsjax.training.state import RunKeys, TrainState, create_state
+from capsjax.training.step import create_train_step
+
+_OBJECTIVES = {'capsnet': capsule_losses, 'baseline': cross_entropy_losses}
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """Everything that a configuration describes, ready to train or evaluate.
+
+  Attributes:
+    config: the configuration.
+    dataset: the images.
+    devices: what computes.
+    model: the network.
+    objective: what it is trained for.
+    optimizer: how.
+    schedule: the learning rate by step.
+    keys: all randomness.
+  """
+
+  config: ConfigDict
+  dataset: Dataset
+  devices: Devices
+  model: nn.Module
+  objective: Objective
+  optimizer: optax.GradientTransformation
+  schedule: optax.Schedule
+  keys: RunKeys
+
+  @classmethod
+  def create(cls, config: ConfigDict, dataset: Dataset | None = None) -> Self:
+    """Builds all parts.
+
+    Args:
+      config: the configuration.
+      dataset: replaces the data set that the configuration names.
+
+    Raises:
+      UserError: if a value of the configuration does not make sense, or the
+        data are not there.
+    """
+    devices = Devices(limit=config.num_devices)
+    devices.share(config.batch_size)
+    if dataset is None:
+      dataset = load_dataset(
+        config.dataset,
+        data_dir=config.data_dir or None,
+        validation_size=config.validation_size,
+        seed=config.seed,
+      )
+    steps_per_epoch = len(dataset.train) // config.batch_size
+    if not steps_per_epoch:
+      raise UserError(
+        f'batch_size={config.batch_size} is larger than the training set of '
+        f'{len(dataset.train)} images'
+      )
+    model = create_model(
+      config.model_name, num_classes=dataset.num_classes, **config.model
+    )
+    schedule = create_schedule(
+      steps_per_epoch=steps_per_epoch, **config.optimizer
+    )
+    return cls(
+      config=config,
+      dataset=dataset,
+      devices=devices,
+      model=model,
+      objective=functools.partial(
+        _OBJECTIVES[config.model_name], **config.loss
+      ),
+      optimizer=create_optimizer(schedule),
+      schedule=schedule,
+      keys=RunKeys.create(config.seed),
+    )
+
+  @property
+  def steps_per_epoch(self) -> int:
+    """Steps of an epoch; what is left of the images waits for the next."""
+    return len(self.dataset.train) // self.config.batch_size
+
+  def create_state(self) -> TrainState:
+    """The state before the first step."""
+    return create_state(
+      self.model,
+      self.optimizer,
+      self.keys.init,
+      image_shape=self.dataset.image_shape,
+    )
+
+  def state_template(self) -> TrainState:
+    """Shapes and types of the state, for restoring."""
+    return jax.eval_shape(self.create_state)
+
+  def device_data(self) -> DeviceData:
+    """The training set, on every device."""
+    train = self.dataset.train
+    return self.devices.replicate(DeviceData(train.images, train.labels))
+
+  def train_fn(self, *, single_step: bool) -> TrainFn:
+    """The compiled training function."""
+    train_step = create_train_step(
+      self.model.apply,
+      self.objective,
+      self.optimizer,
+      dropout_key=self.keys.dropout,
+      num_labels=1,
+    )
+    make_batch = create_make_batch(
+      num_classes=self.dataset.num_classes,
+      max_shift=self.config.max_shift,
+      augmentation_key=self.keys.augmentation,
+    )
+    return self.devices.train_fn(
+      train_step,
+      make_batch,
+      batch_size=self.config.batch_size,
+      steps_per_epoch=self.steps_per_epoch,
+      num_classes=self.dataset.num_classes,
+      single_step=single_step,
+    )
+
+  def eval_fn(self) -> EvaluateFn:
+    """The compiled eval function."""
+    return self.devices.eval_fn(
+      create_eval_step(
+        self.model.apply,
+        self.objective,
+        num_classes=self.dataset.num_classes,
+        num_labels=1,
+      )
+    )
+
+  def reconstruct(
+    self, params: Any, images: UInt8[np.ndarray, 'n h w c']
+  ) -> Float[np.ndarray, 'n h w c'] | None:
+    """What the model makes of images, or None without a decoder."""
+    output = self._apply({'params': params}, scale_images(images))
+    if output.reconstructions is None:
+      return None
+    return np.asarray(output.reconstructions)
+
+  @functools.cached_property
+  def _apply(self):
+    return jax.jit(self.model.apply)
+
+
+def count_parameters(params: Any) -> int:
+  """The number of parameters in a pytree."""
+  return sum(leaf.size for leaf in jax.tree.leaves(params))

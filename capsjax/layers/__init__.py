@@ -1,0 +1,19 @@
+"""Linen modules around `capsjax.ops`.
+
+Every capsule layer maps `[*batch, in_caps, in_dim]` to `[*batch, out_caps,
+out_dim]`, so that layers stack to any depth; only `PrimaryCapsules` sees
+images.
+"""
+
+from capsjax.layers.convolution import Convolution
+from capsjax.layers.decoder import Decoder
+from capsjax.layers.dense import DenseCapsules, RoutingFn
+from capsjax.layers.primary import PrimaryCapsules
+
+__all__ = [
+  'Convolution',
+  'Decoder',
+  'DenseCapsules',
+  'PrimaryCapsules',
+  'RoutingFn',
+]

@@ -1,0 +1,49 @@
+"""The decoder that reconstructs an image from class capsules."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+
+class Decoder(nn.Module):
+  """Fully connected layers from masked capsules to pixels (section 4.1).
+
+  Attributes:
+    image_shape: height, width and channels of the reconstruction.
+    hidden_sizes: the sizes of the hidden layers, each followed by a ReLU.
+    kernel_init: initialises all kernels.
+    bias_init: initialises all biases.
+    dtype: the dtype of the computation; that of the inputs if not given.
+    param_dtype: the dtype of the parameters.
+  """
+
+  image_shape: tuple[int, ...]
+  hidden_sizes: Sequence[int] = (512, 1024)
+  kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+  bias_init: nn.initializers.Initializer = nn.initializers.zeros
+  dtype: Any = None
+  param_dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, capsules: Float[Array, '*batch num_capsules dim']
+  ) -> Float[Array, '*batch height width channels']:
+    """Maps capsules, of which all but the chosen are zero, to images."""
+    hidden = capsules.reshape(*capsules.shape[:-2], -1)
+    for size in self.hidden_sizes:
+      hidden = nn.relu(self._dense(size)(hidden))
+    pixels = nn.sigmoid(self._dense(math.prod(self.image_shape))(hidden))
+    return pixels.reshape(*capsules.shape[:-2], *self.image_shape)
+
+  def _dense(self, size):
+    return nn.Dense(
+      size,
+      kernel_init=self.kernel_init,
+      bias_init=self.bias_init,
+      dtype=self.dtype,
+      param_dtype=self.param_dtype,
+    )

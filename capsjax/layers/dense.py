@@ -1,0 +1,92 @@
+"""A fully connected capsule layer, routed by agreement."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from capsjax import ops
+
+# Called as `routing_fn(inputs, kernel, bias=..., log_priors=...,
+# return_couplings=...)` with inputs [*batch, in_caps, in_dim] and kernel
+# [in_caps, out_caps, in_dim, out_dim]. Returns capsules [*batch, out_caps,
+# out_dim], or a pair of these and the couplings [iterations, *batch, in_caps,
+# out_caps]. A variant is a partial of `ops.fused_dynamic_routing`.
+RoutingFn = Callable[..., Any]
+
+
+class DenseCapsules(nn.Module):
+  """Capsules that every capsule below votes for (DigitCaps, section 4).
+
+  The couplings of every iteration can be read out: apply the model with
+  `mutable=['intermediates']` and look for `couplings`.
+
+  Attributes:
+    num_capsules: the number of output capsules.
+    capsule_dim: the dimension of an output capsule.
+    routing_fn: routes inputs to output capsules; three iterations of dynamic
+      routing if not changed.
+    use_bias: whether a bias is added before each squash, as in the official
+      code; the paper has none.
+    learn_log_priors: whether the initial routing logits are learned; otherwise
+      they are 0 (paper, section 2).
+    kernel_init: initialises the transformation matrices, of shape `[in_caps,
+      num_capsules, in_dim, capsule_dim]`.
+    bias_init: initialises the bias.
+    dtype: the dtype of the computation; that of the inputs if not given.
+    param_dtype: the dtype of the parameters.
+  """
+
+  num_capsules: int
+  capsule_dim: int
+  routing_fn: RoutingFn = ops.fused_dynamic_routing
+  use_bias: bool = False
+  learn_log_priors: bool = False
+  kernel_init: nn.initializers.Initializer = nn.initializers.normal(0.1)
+  bias_init: nn.initializers.Initializer = nn.initializers.zeros
+  dtype: Any = None
+  param_dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, inputs: Float[Array, '*batch in_caps in_dim']
+  ) -> Float[Array, '*batch num_capsules capsule_dim']:
+    """Maps capsules to capsules."""
+    dtype = self.dtype or inputs.dtype
+    in_caps, in_dim = inputs.shape[-2:]
+
+    def parameter(name, init, *shape):
+      return self.param(name, init, shape, self.param_dtype).astype(dtype)
+
+    kernel = parameter(
+      'kernel',
+      self.kernel_init,
+      in_caps,
+      self.num_capsules,
+      in_dim,
+      self.capsule_dim,
+    )
+    bias, log_priors = None, None
+    if self.use_bias:
+      bias = parameter(
+        'bias', self.bias_init, self.num_capsules, self.capsule_dim
+      )
+    if self.learn_log_priors:
+      log_priors = parameter(
+        'log_priors', nn.initializers.zeros, in_caps, self.num_capsules
+      )
+    is_read = self.is_mutable_collection('intermediates')
+    result = self.routing_fn(
+      inputs.astype(dtype),
+      kernel,
+      bias=bias,
+      log_priors=log_priors,
+      return_couplings=is_read,
+    )
+    if not is_read:
+      return result
+    capsules, couplings = result
+    self.sow('intermediates', 'couplings', couplings)
+    return capsules

@@ -1,0 +1,145 @@
+"""Capsule networks from the command line.
+
+The first run downloads the data and compiles, later ones start in seconds. A
+run that was stopped, by Ctrl-C or by a power cut, goes on where it was when the
+same command is given again.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from capsjax.errors import UserError
+
+_EXAMPLES = """\
+examples:
+  python -m capsjax.main --config configs/digits.py
+      the paper's network on 1,797 digits; needs no download
+  python -m capsjax.main --config configs/mnist.py --config.num_epochs=3
+      on MNIST, into runs/mnist
+  python -m capsjax.main --config configs/mnist.py --config.data_dir=DIR
+      with the four IDX files in DIR or DIR/mnist
+  python -m capsjax.main --config configs/mnist.py \\
+      --workdir runs/one --config.model.num_iterations=1 --config.seed=1
+      any field of configs/base.py can be set; names are checked
+  python -m capsjax.main evaluate --workdir runs/mnist
+      test error, both losses, every class, the confusion matrix
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs a command.
+
+  Args:
+    argv: the words after the program's name; those of the process if None.
+
+  Returns:
+    The exit status: 0 done, 2 a mistake of the user's or a missing thing.
+  """
+  options, overrides = _parse(argv)
+  try:
+    return _run(options, overrides)
+  except UserError as error:
+    print(f'capsjax: error: {error}', file=sys.stderr)
+    return 2
+
+
+def entry_point() -> None:
+  """The console script `capsjax`."""
+  sys.exit(main())
+
+
+def _parse(
+  argv: Sequence[str] | None,
+) -> tuple[argparse.Namespace, list[str]]:
+  parser = argparse.ArgumentParser(
+    'capsjax',
+    description=__doc__,
+    epilog=_EXAMPLES,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  add = parser.add_argument
+  add(
+    'command',
+    nargs='?',
+    choices=('train', 'evaluate'),
+    default='train',
+    help='train (or continue training), the default; or evaluate a run',
+  )
+  add(
+    '--config',
+    type=Path,
+    metavar='FILE',
+    help='configuration; that of the run in --workdir if not given. Set any '
+    'field of it with --config.FIELD=VALUE',
+  )
+  add(
+    '--workdir',
+    type=Path,
+    metavar='DIR',
+    help='folder of the run; runs/<name of the configuration> if not given',
+  )
+  add(
+    '--checkpoint',
+    metavar='NAME',
+    default='latest',
+    help='what evaluate reads: latest (the default), best, or a step',
+  )
+  hosts = parser.add_argument_group(
+    'several hosts',
+    'run the same command on each; on a TPU pod or under Slurm --distributed '
+    'alone is enough',
+  )
+  add = hosts.add_argument
+  add('--distributed', action='store_true', help='join the other hosts')
+  add('--coordinator', metavar='HOST:PORT', help='address of the first host')
+  add('--num-processes', type=int, metavar='N', help='how many there are')
+  add('--process-id', type=int, metavar='I', help='which this one is, from 0')
+  words = sys.argv[1:] if argv is None else argv
+  overrides = [w for w in words if w.startswith(('--config.', '--noconfig.'))]
+  for word in overrides:
+    if '=' not in word and not word.startswith('--noconfig.'):
+      parser.error(f'write {word}=VALUE, without a space')
+  options = parser.parse_args([w for w in words if w not in overrides])
+  return options, overrides
+
+
+def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
+  # JAX takes a second to import; --help and mistakes should not wait for it.
+  from capsjax import configuration, runtime
+  from capsjax.commands import evaluate, train
+
+  path = options.config
+  workdir = options.workdir
+  if workdir is None:
+    if path is None:
+      raise UserError(
+        'give --config FILE, for example --config configs/digits.py, or '
+        '--workdir DIR of an earlier run'
+      )
+    workdir = Path('runs') / path.stem
+  if path is None:
+    path = workdir / configuration.FILE_NAME
+    if not path.is_file():
+      raise UserError(
+        f'{workdir} holds no run to continue or read; start one with '
+        f'--config FILE --workdir {workdir}'
+      )
+  config = configuration.load(path, overrides)
+  runtime.start(
+    distributed=options.distributed or options.coordinator is not None,
+    coordinator=options.coordinator,
+    num_processes=options.num_processes,
+    process_id=options.process_id,
+  )
+  if options.command == 'evaluate':
+    evaluate.run(config, workdir, checkpoint_name=options.checkpoint)
+  else:
+    train.run(config, workdir)
+  return 0
+
+
+if __name__ == '__main__':
+  entry_point()

@@ -1,0 +1,174 @@
+"""The network of the paper (section 4), every size of it a field."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from capsjax import layers, ops
+from capsjax.models import initializers
+from capsjax.models.outputs import ModelOutput
+
+
+class CapsNet(nn.Module):
+  """Convolution, primary capsules, routed class capsules, decoder.
+
+  The defaults are the paper's network for MNIST. The number of primary capsules
+  and the size of the reconstruction follow from the images. With 28x28x1 images
+  it has 8,215,568 parameters, 6,804,224 of them in the encoder.
+
+  Attributes:
+    num_classes: the number of class capsules.
+    capsule_dim: the dimension of a class capsule.
+    conv_features: channels of the first convolution.
+    conv_kernel_size: its kernel's size.
+    num_types: types of primary capsules.
+    primary_dim: the dimension of a primary capsule.
+    primary_kernel_size: the kernel's size of the primary capsules.
+    primary_strides: its strides.
+    padding: 'VALID' or 'SAME', of both convolutions.
+    hidden_capsules: `(num_capsules, capsule_dim)` of each capsule layer between
+      the primary and the class capsules; none in the paper.
+    num_iterations: routing iterations of every routed layer.
+    stop_gradient: whether couplings are constants to the gradient.
+    leaky: whether the couplings have a "none of the above" share (section 7).
+    primary_scale: multiplies the primary convolution before its bias; the
+      official code's is `1 / num_types`.
+    use_capsule_bias: whether routed layers have a bias (official code).
+    learn_log_priors: whether the initial routing logits are learned.
+    has_decoder: whether images are reconstructed.
+    decoder_sizes: the decoder's hidden layers.
+    num_labels: how many of the longest capsules are decoded when no targets are
+      given: the number of objects in an image.
+    initialization: the initialisers.
+    primary_cell: replaces the convolution of the primary capsules.
+    routing_fn: replaces dynamic routing, its options included.
+    squash_fn: replaces the squash of primary and routed capsules.
+    dtype: the dtype of the computation; parameters are always float32, and so
+      are the scores and reconstructions.
+  """
+
+  num_classes: int = 10
+  capsule_dim: int = 16
+  conv_features: int = 256
+  conv_kernel_size: tuple[int, int] = (9, 9)
+  num_types: int = 32
+  primary_dim: int = 8
+  primary_kernel_size: tuple[int, int] = (9, 9)
+  primary_strides: tuple[int, int] = (2, 2)
+  padding: str = 'VALID'
+  hidden_capsules: Sequence[tuple[int, int]] = ()
+  num_iterations: int = 3
+  stop_gradient: bool = False
+  leaky: bool = False
+  primary_scale: float = 1.0
+  use_capsule_bias: bool = False
+  learn_log_priors: bool = False
+  has_decoder: bool = True
+  decoder_sizes: Sequence[int] = (512, 1024)
+  num_labels: int = 1
+  initialization: initializers.Initializers = initializers.FAN_IN
+  primary_cell: nn.Module | None = None
+  routing_fn: layers.RoutingFn | None = None
+  squash_fn: ops.SquashFn = ops.squash
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self,
+    images: Float[Array, 'batch height width channels'],
+    targets: Float[Array, 'batch num_classes'] | None = None,
+    *,
+    train: bool = False,
+  ) -> ModelOutput:
+    """Classifies images and reconstructs them.
+
+    Args:
+      images: in [0, 1].
+      targets: the class capsules to decode, 1 for each, as in training; the
+        `num_labels` longest if not given.
+      train: has no effect; every model takes it.
+
+    Returns:
+      Scores (the lengths of the class capsules), class capsules and, with a
+      decoder, reconstructions.
+    """
+    del train
+    features = nn.relu(self._convolution('conv')(images))
+    capsules = self._primary_capsules('primary_capsules')(features)
+    for index, (num_capsules, dim) in enumerate(self.hidden_capsules):
+      layer = self._dense_capsules(num_capsules, dim, f'capsules_{index}')
+      capsules = layer(capsules)
+    capsules = self._dense_capsules(
+      self.num_classes, self.capsule_dim, 'class_capsules'
+    )(capsules)
+    capsules = capsules.astype(jnp.float32)
+    scores = ops.lengths(capsules)
+    if not self.has_decoder:
+      return ModelOutput(scores, capsules)
+    if targets is None:
+      targets = ops.top_k_mask(scores, k=self.num_labels)
+    decoder = self.decoder(images.shape[-3:])
+    reconstructions = decoder(ops.mask_capsules(capsules, targets))
+    return ModelOutput(scores, capsules, reconstructions.astype(jnp.float32))
+
+  def decoder(self, image_shape: tuple[int, ...]) -> layers.Decoder:
+    """The decoder of this network, whose parameters are `params['decoder']`."""
+    return layers.Decoder(
+      tuple(image_shape),
+      self.decoder_sizes,
+      kernel_init=self.initialization.decoder,
+      bias_init=self.initialization.bias,
+      dtype=self.dtype,
+      name='decoder',
+    )
+
+  def _convolution(self, name):
+    return layers.Convolution(
+      self.conv_features,
+      self.conv_kernel_size,
+      padding=self.padding,
+      kernel_init=self.initialization.conv,
+      bias_init=self.initialization.bias,
+      dtype=self.dtype,
+      name=name,
+    )
+
+  def _primary_capsules(self, name):
+    return layers.PrimaryCapsules(
+      self.num_types,
+      self.primary_dim,
+      self.primary_kernel_size,
+      self.primary_strides,
+      self.padding,
+      cell=self.primary_cell,
+      scale=self.primary_scale,
+      squash_fn=self.squash_fn,
+      kernel_init=self.initialization.primary,
+      bias_init=self.initialization.bias,
+      dtype=self.dtype,
+      name=name,
+    )
+
+  def _dense_capsules(self, num_capsules, capsule_dim, name):
+    routing_fn = self.routing_fn or functools.partial(
+      ops.fused_dynamic_routing,
+      num_iterations=self.num_iterations,
+      stop_gradient=self.stop_gradient,
+      leaky=self.leaky,
+      squash_fn=self.squash_fn,
+    )
+    return layers.DenseCapsules(
+      num_capsules,
+      capsule_dim,
+      routing_fn=routing_fn,
+      use_bias=self.use_capsule_bias,
+      learn_log_priors=self.learn_log_priors,
+      kernel_init=self.initialization.capsules,
+      bias_init=self.initialization.bias,
+      dtype=self.dtype,
+      name=name,
+    )

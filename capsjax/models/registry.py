@@ -1,0 +1,71 @@
+"""From names and plain values, as a config has them, to models."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from capsjax.errors import UserError
+from capsjax.models import initializers
+from capsjax.models.baseline import BaselineCNN
+from capsjax.models.capsnet import CapsNet
+
+_MODELS = {'capsnet': CapsNet, 'baseline': BaselineCNN}
+
+# Fields whose value in a config is a name.
+_NAMED_VALUES: dict[str, Mapping[str, Any]] = {
+  'initialization': {
+    'fan_in': initializers.FAN_IN,
+    'official': initializers.OFFICIAL,
+  },
+  'dtype': {'float32': jnp.float32, 'bfloat16': jnp.bfloat16},
+}
+
+
+def create_model(name: str, **fields: Any) -> nn.Module:
+  """Builds a model from its name and fields.
+
+  Args:
+    name: 'capsnet' or 'baseline'.
+    **fields: the model's fields; `initialization` and `dtype` by name.
+
+  Returns:
+    The module, without parameters.
+
+  Raises:
+    UserError: if the name, a field or a named value is unknown.
+  """
+  model = choose(_MODELS, name, 'model')
+  known = [f for f in model.__dataclass_fields__ if f not in ('parent', 'name')]
+  for field in fields:
+    choose(dict.fromkeys(known), field, f'field of model {name!r}')
+  values = {
+    field: choose(_NAMED_VALUES[field], value, f'model.{field}')
+    if field in _NAMED_VALUES and isinstance(value, str)
+    else value
+    for field, value in fields.items()
+  }
+  return model(**values)
+
+
+def choose(options: Mapping[str, Any], name: str, what: str) -> Any:
+  """Looks a name up, or names the nearest ones.
+
+  Args:
+    options: values by name.
+    name: the name that is wanted.
+    what: what the name stands for, for the message.
+
+  Returns:
+    The value.
+
+  Raises:
+    UserError: if there is no such name.
+  """
+  if name in options:
+    return options[name]
+  near = difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
+  choices = ' or '.join(map(repr, near)) or ', '.join(sorted(options))
+  raise UserError(f'unknown {what}: {name!r}; did you mean {choices}?')

@@ -1,0 +1,43 @@
+"""Pure functions of arrays: squash, routing, losses, masks, convolution.
+
+Every function takes arrays with any number of leading batch axes, keeps the
+dtype of its input, and works under `jit`, `vmap`, `grad` and `pmap`. No Flax
+is needed to use them.
+
+The letters of every einsum in the package: `b` batch, `i` input capsule, `j`
+output capsule, `d` input capsule dimension, `e` output capsule dimension.
+"""
+
+from capsjax.ops.convolution import convolution
+from capsjax.ops.fused_routing import fused_dynamic_routing
+from capsjax.ops.losses import margin_loss, reconstruction_loss
+from capsjax.ops.masks import (
+  label_mask,
+  longest_mask,
+  mask_capsules,
+  top_k_mask,
+)
+from capsjax.ops.routing import (
+  SquashFn,
+  compute_votes,
+  dynamic_routing,
+  routing_iteration,
+)
+from capsjax.ops.squash import lengths, squash
+
+__all__ = [
+  'SquashFn',
+  'compute_votes',
+  'convolution',
+  'dynamic_routing',
+  'fused_dynamic_routing',
+  'label_mask',
+  'lengths',
+  'longest_mask',
+  'margin_loss',
+  'mask_capsules',
+  'reconstruction_loss',
+  'routing_iteration',
+  'squash',
+  'top_k_mask',
+]

@@ -1,0 +1,212 @@
+"""A strided convolution as `y = A^T [(B x) * (G w)]`: products of transforms.
+
+A stride of s splits image and kernel into s phases, each a convolution of
+stride 1 with ceil(kernel / s) taps. The outputs are cut into tiles; a tile of m
+outputs needs n = m + taps - 1 inputs of each phase, and a circular correlation
+of length n gives exactly these m. The real discrete Fourier transform makes
+that n products where the direct sum needs m * taps, in each direction: one real
+product for a real frequency, three for a conjugate pair.
+
+The three transforms are constant real matrices, so that the forward pass is
+three matrix products around one batched one, and the backward pass is the same
+with the matrices transposed. For the 9x9 convolution of the paper (stride 2,
+256 to 256 channels, 6x6 outputs, one tile) this needs a fifth of the direct
+sum's arithmetic.
+
+References:
+  S. Winograd, "Arithmetic Complexity of Computations", SIAM, 1980 (bilinear
+  algorithms).
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from capsjax.ops.window import Window
+
+Pair = tuple[int, int]
+
+
+class Transformed(NamedTuple):
+  """Inputs and kernel after their transforms: what the backward pass needs."""
+
+  inputs: Float[Array, 'products rows in_channels']
+  kernel: Float[Array, 'products in_channels out_channels']
+
+
+@functools.cache
+def matrices(tile: Pair, taps: Pair) -> tuple[np.ndarray, ...]:
+  """The transforms of a valid correlation that gives one tile of outputs.
+
+  Args:
+    tile: the number of outputs, vertically and horizontally.
+    taps: the kernel's size.
+
+  Returns:
+    `A [products, outputs]`, `B [products, inputs]` and `G [products, taps]` in
+    float64, with rows and columns of the image flattened together.
+  """
+  sizes = tuple(m + t - 1 for m, t in zip(tile, taps, strict=True))
+  frequencies = np.indices(sizes).reshape(2, -1).T
+  # Of each conjugate pair, f and -f, only the first is kept.
+  mirror = np.ravel_multi_index(tuple((-frequencies % sizes).T), sizes)
+  index = np.arange(math.prod(sizes))
+  real, pair = frequencies[index == mirror], frequencies[index < mirror]
+
+  def wave(frequencies, lengths):
+    positions = np.indices(lengths).reshape(2, -1)
+    return np.exp(-2j * np.pi * (frequencies / sizes) @ positions)
+
+  x, w = wave(pair, sizes), wave(pair, taps).conj()
+  y = 2 * wave(pair, tile).conj() / len(index)
+  return (
+    np.concatenate(
+      [
+        wave(real, tile).real / len(index),
+        y.real - y.imag,
+        -y.real,
+        -y.imag,
+      ]
+    ),
+    np.concatenate([wave(real, sizes).real, x.real + x.imag, x.imag, x.real]),
+    np.concatenate(
+      [wave(real, taps).real, w.real, w.real + w.imag, w.imag - w.real]
+    ),
+  )
+
+
+def forward(
+  window: Window,
+  tile: Pair,
+  inputs: Float[Array, 'batch height width in_channels'],
+  kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
+) -> tuple[
+  Float[Array, 'batch out_height out_width out_channels'], Transformed
+]:
+  """The convolution, by tiles of `tile` outputs, and its residuals."""
+  a, b, g = _constants(window, tile, inputs.dtype)
+  tiles = _split_inputs(window, tile, inputs)
+  phases = _split_kernel(window, kernel)
+  transformed = Transformed(
+    _apply(b, tiles).reshape(len(b), -1, phases.shape[-2]),
+    _apply(g, phases),
+  )
+  products = jnp.matmul(*transformed)
+  outputs = _apply(a.T, products)
+  return _join_outputs(window, tile, len(inputs), outputs), transformed
+
+
+def backward(
+  window: Window,
+  tile: Pair,
+  inputs: Float[Array, 'batch height width in_channels'],
+  kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
+  transformed: Transformed,
+  cotangent: Float[Array, 'batch out_height out_width out_channels'],
+) -> tuple[Float[Array, '...'], Float[Array, '...']]:
+  """The gradients of inputs and kernel, of which only the shapes are read."""
+  a, b, g = _constants(window, tile, cotangent.dtype)
+  rows = transformed.inputs.shape[1]
+  join = functools.partial(_join_outputs, window, tile, len(inputs))
+  split = functools.partial(_split_inputs, window, tile)
+  outputs = jax.ShapeDtypeStruct(
+    (a.shape[1], rows, cotangent.shape[-1]), cotangent.dtype
+  )
+  d_outputs = _transpose(join, outputs, cotangent)
+  d_inputs = jnp.einsum(
+    'pro,pco->prc', _apply(a, d_outputs), transformed.kernel
+  )
+  # Transposed before it grows by the transform, for a matrix product whose
+  # left side is read along its rows: 1.3 times faster than the other way.
+  d_kernel = jnp.matmul(
+    _apply(a, d_outputs.transpose(0, 2, 1)), transformed.inputs
+  )
+  return (
+    _transpose(split, inputs, _apply(b.T, d_inputs)),
+    _transpose(
+      functools.partial(_split_kernel, window),
+      kernel,
+      _apply(g.T, d_kernel).transpose(0, 2, 1),
+    ),
+  )
+
+
+def taps(window: Window) -> Pair:
+  """The kernel's size within one phase of the strides."""
+  (kh, kw), (sh, sw) = window.kernel, window.strides
+  return -(-kh // sh), -(-kw // sw)
+
+
+def num_tiles(window: Window, tile: Pair) -> Pair:
+  """How many tiles cover the outputs, vertically and horizontally."""
+  (oh, ow), (mh, mw) = window.outputs, tile
+  return -(-oh // mh), -(-ow // mw)
+
+
+def _constants(window, tile, dtype):
+  return (jnp.asarray(m, dtype) for m in matrices(tile, taps(window)))
+
+
+def _apply(matrix, array):
+  """Multiplies the first axis of `[n, rows, columns]` by `[products, n]`."""
+  product = matrix @ array.reshape(matrix.shape[1], -1)
+  return product.reshape(len(matrix), *array.shape[1:])
+
+
+def _transpose(linear, argument, cotangent):
+  """The transpose of a linear function, that is, its gradient."""
+  shape = jax.ShapeDtypeStruct(argument.shape, argument.dtype)
+  (result,) = jax.linear_transpose(linear, shape)(cotangent)
+  return result
+
+
+def _split_inputs(window, tile, inputs):
+  """`[batch, h, w, c]` to `[inputs of a tile, tiles * batch, phases * c]`."""
+  batch, height, width, channels = inputs.shape
+  (sh, sw), (th, tw) = window.strides, num_tiles(window, tile)
+  nh, nw = (m + t - 1 for m, t in zip(tile, taps(window), strict=True))
+  # Rows and columns of each phase that all tiles together reach.
+  qh, qw = (th - 1) * tile[0] + nh, (tw - 1) * tile[1] + nw
+  (top, _), (left, _) = window.padding
+  padding = (
+    (0, 0, 0),
+    (top, sh * qh - height - top, 0),
+    (left, sw * qw - width - left, 0),
+    (0, 0, 0),
+  )
+  padded = lax.pad(inputs, jnp.zeros((), inputs.dtype), padding)
+  phases = padded.transpose(1, 2, 0, 3).reshape(qh, sh, qw, sw, batch, channels)
+  rows = jnp.stack(
+    [phases[t * tile[0] :][:nh] for t in range(th)], 0
+  )  # th nh sh qw sw b c
+  tiles = jnp.stack(
+    [rows[:, :, :, t * tile[1] :][:, :, :, :nw] for t in range(tw)], 0
+  )  # tw th nh sh nw sw b c
+  return tiles.transpose(2, 4, 1, 0, 6, 3, 5, 7).reshape(
+    nh * nw, th * tw * batch, sh * sw * channels
+  )
+
+
+def _split_kernel(window, kernel):
+  """`[kh, kw, c, o]` to `[taps, phases * c, o]`."""
+  (sh, sw), (th, tw) = window.strides, taps(window)
+  (kh, kw), (channels, features) = window.kernel, kernel.shape[2:]
+  padding = ((0, sh * th - kh), (0, sw * tw - kw), (0, 0), (0, 0))
+  phases = jnp.pad(kernel, padding).reshape(th, sh, tw, sw, channels, features)
+  return phases.transpose(0, 2, 1, 3, 4, 5).reshape(
+    th * tw, sh * sw * channels, features
+  )
+
+
+def _join_outputs(window, tile, batch, outputs):
+  """`[outputs of a tile, tiles * batch, o]` to `[batch, oh, ow, o]`."""
+  (mh, mw), (th, tw) = tile, num_tiles(window, tile)
+  tiles = outputs.reshape(mh, mw, th, tw, batch, -1)
+  image = tiles.transpose(4, 2, 0, 3, 1, 5).reshape(batch, th * mh, tw * mw, -1)
+  return image[:, : window.outputs[0], : window.outputs[1]]

@@ -1,0 +1,53 @@
+"""The paper's two losses, one value per example: only a step takes a mean."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def margin_loss(
+  lengths: Float[Array, '*batch num_classes'],
+  targets: Float[Array, '*batch num_classes'],
+  *,
+  positive_margin: float = 0.9,
+  negative_margin: float = 0.1,
+  down_weight: float = 0.5,
+) -> Float[Array, '*batch']:
+  """The margin loss of each example, summed over the classes.
+
+  Equation 4: `T_k max(0, m+ - |v_k|)^2` of a class that is present, and of one
+  that is not `lambda (1 - T_k) max(0, |v_k| - m-)^2`.
+
+  Args:
+    lengths: capsule lengths in [0, 1).
+    targets: 1 for every class that is present, else 0; several may be present.
+    positive_margin: m+, the length that a present class should exceed.
+    negative_margin: m-, the length that an absent class should stay below.
+    down_weight: lambda, the weight of absent classes.
+
+  Returns:
+    The loss of each example, at least 0.
+
+  References:
+    Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 4.
+  """
+  present = jnp.square(jnp.maximum(0, positive_margin - lengths))
+  absent = jnp.square(jnp.maximum(0, lengths - negative_margin))
+  losses = targets * present + down_weight * (1 - targets) * absent
+  return jnp.sum(losses, -1)
+
+
+def reconstruction_loss(
+  reconstructions: Float[Array, '*batch height width channels'],
+  images: Float[Array, '*batch height width channels'],
+) -> Float[Array, '*batch']:
+  """The sum of squared differences over the pixels of each example.
+
+  Args:
+    reconstructions: decoded images, in [0, 1].
+    images: the images to be matched, in [0, 1].
+
+  Returns:
+    The loss of each example, at least 0, not yet scaled down by the paper's
+    0.0005 (section 4.1).
+  """
+  return jnp.sum(jnp.square(reconstructions - images), (-3, -2, -1))

@@ -1,0 +1,66 @@
+"""Which class capsules the decoder sees: the true one, the longest, or k."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def label_mask(
+  labels: Int[Array, '*batch'], *, num_classes: int
+) -> Float[Array, '*batch num_classes']:
+  """Selects the capsule of the true class, as the paper does while training.
+
+  Args:
+    labels: the class of each example, from 0 to `num_classes - 1`.
+    num_classes: the number of classes.
+
+  Returns:
+    A float32 mask with a 1 at the label and 0 elsewhere.
+  """
+  return jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+
+
+def top_k_mask(
+  lengths: Float[Array, '*batch num_classes'], *, k: int
+) -> Float[Array, '*batch num_classes']:
+  """Selects the k longest capsules: the prediction when k classes are present.
+
+  Args:
+    lengths: capsule lengths.
+    k: how many capsules to select, from 1 to the number of classes.
+
+  Returns:
+    A float32 mask with exactly k ones; of equal lengths the first one wins.
+  """
+  _, indices = jax.lax.top_k(lengths, k)
+  return jnp.sum(label_mask(indices, num_classes=lengths.shape[-1]), -2)
+
+
+def longest_mask(
+  lengths: Float[Array, '*batch num_classes'],
+) -> Float[Array, '*batch num_classes']:
+  """Selects the longest capsule: the predicted class.
+
+  Args:
+    lengths: capsule lengths.
+
+  Returns:
+    A float32 mask with exactly one 1; of equal lengths the first one wins.
+  """
+  return label_mask(jnp.argmax(lengths, -1), num_classes=lengths.shape[-1])
+
+
+def mask_capsules(
+  capsules: Float[Array, '*batch num_capsules dim'],
+  mask: Float[Array, '*batch num_capsules'],
+) -> Float[Array, '*batch num_capsules dim']:
+  """Sets the capsules that a mask does not select to zero.
+
+  Args:
+    capsules: class capsules.
+    mask: 1 for every capsule to keep, 0 for the others.
+
+  Returns:
+    The capsules, zero where the mask is 0.
+  """
+  return capsules * mask[..., None].astype(capsules.dtype)

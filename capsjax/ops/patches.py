@@ -1,0 +1,68 @@
+"""A convolution as one matrix product over patches of the image.
+
+The patches take kernel height x kernel width times the image's memory, so this
+is the way for few input channels, small kernels, or small batches.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from capsjax.ops.window import Window
+
+Patches = Float[Array, 'out_height out_width batch taps_and_in_channels']
+
+
+def forward(
+  window: Window,
+  inputs: Float[Array, 'batch height width in_channels'],
+  kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
+) -> tuple[Float[Array, 'batch out_height out_width out_channels'], Patches]:
+  """The convolution and, for its backward pass, the patches."""
+  patches = extract(window, inputs)
+  outputs = jnp.matmul(patches, kernel.reshape(-1, kernel.shape[-1]))
+  return outputs.transpose(2, 0, 1, 3), patches
+
+
+def backward(
+  window: Window,
+  inputs: Float[Array, 'batch height width in_channels'],
+  kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
+  patches: Patches,
+  cotangent: Float[Array, 'batch out_height out_width out_channels'],
+) -> tuple[Float[Array, '...'], Float[Array, '...']]:
+  """The gradients of inputs (only their shape is read) and kernel."""
+  rows = cotangent.transpose(1, 2, 0, 3).reshape(-1, kernel.shape[-1])
+  d_kernel = patches.reshape(len(rows), -1).T @ rows
+  d_patches = rows @ kernel.reshape(-1, kernel.shape[-1]).T
+  shape = jax.ShapeDtypeStruct(inputs.shape, inputs.dtype)
+  transpose = jax.linear_transpose(functools.partial(extract, window), shape)
+  (d_inputs,) = transpose(d_patches.reshape(patches.shape))
+  return d_inputs, d_kernel.reshape(kernel.shape)
+
+
+def extract(
+  window: Window, inputs: Float[Array, 'batch height width in_channels']
+) -> Patches:
+  """Everything that the kernel sees at each output."""
+  (kh, kw), (sh, sw), (oh, ow) = window.kernel, window.strides, window.outputs
+  padding = ((0, 0), *window.padding, (0, 0))
+  padded = jnp.pad(inputs, padding).transpose(1, 2, 0, 3)
+  taps = [
+    lax.slice(
+      padded,
+      (row, column, 0, 0),
+      (
+        row + sh * (oh - 1) + 1,
+        column + sw * (ow - 1) + 1,
+        *padded.shape[2:],
+      ),
+      (sh, sw, 1, 1),
+    )
+    for row in range(kh)
+    for column in range(kw)
+  ]
+  return jnp.concatenate(taps, -1)

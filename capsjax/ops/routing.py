@@ -1,0 +1,160 @@
+"""Routing by agreement over votes: Procedure 1, and its one iteration."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from capsjax.ops.squash import squash
+
+# Maps preactivations [..., dim] to capsules of the same shape, length below 1.
+SquashFn = Callable[[Float[Array, '...']], Float[Array, '...']]
+
+
+def compute_votes(
+  inputs: Float[Array, '*batch in_caps in_dim'],
+  kernel: Float[Array, 'in_caps out_caps in_dim out_dim'],
+) -> Float[Array, '*batch in_caps out_caps out_dim']:
+  """The prediction of every input capsule for every output capsule.
+
+  Args:
+    inputs: capsules `u_i` of the layer below.
+    kernel: transformation matrices `W_ij`.
+
+  Returns:
+    Votes `u^_j|i = W_ij u_i` (Eq. 2).
+  """
+  return jnp.einsum('...id,ijde->...ije', inputs, kernel)
+
+
+def compute_couplings(
+  routing_logits: Float[Array, '*batch in_caps out_caps'], *, leaky: bool
+) -> Float[Array, '*batch in_caps out_caps']:
+  """Softmax over the output capsules (Eq. 3), with a leak if wanted.
+
+  Args:
+    routing_logits: `b_ij`.
+    leaky: adds a "none of the above" logit of 0 whose share is thrown away
+      (paper, section 7).
+
+  Returns:
+    Couplings `c_ij` in [0, 1]; those of one input capsule sum to 1 over the
+    output capsules, or to less than 1 if leaky.
+  """
+  if not leaky:
+    return jax.nn.softmax(routing_logits, -1)
+  leak = jnp.zeros_like(routing_logits[..., :1])
+  return jax.nn.softmax(jnp.concatenate([leak, routing_logits], -1), -1)[
+    ..., 1:
+  ]
+
+
+def routing_iteration(
+  votes: Float[Array, '*batch in_caps out_caps dim'],
+  routing_logits: Float[Array, '... in_caps out_caps'],
+  *,
+  leaky: bool = False,
+  bias: Float[Array, 'out_caps dim'] | None = None,
+  squash_fn: SquashFn = squash,
+) -> tuple[
+  Float[Array, '*batch out_caps dim'],
+  Float[Array, '... in_caps out_caps'],
+  Float[Array, '*batch in_caps out_caps'],
+]:
+  """One iteration of Procedure 1: lines 4 to 7.
+
+  Args:
+    votes: predictions `u^_j|i`.
+    routing_logits: `b_ij` before the iteration; without batch axes if they
+      are the same for every example, and then the couplings are too.
+    leaky: as for `dynamic_routing`.
+    bias: as for `dynamic_routing`.
+    squash_fn: as for `dynamic_routing`.
+
+  Returns:
+    The capsules `v_j`, the couplings `c_ij` that made them, and the agreement
+    `u^_j|i . v_j`, which the next iteration's routing logits are greater by.
+  """
+  couplings = compute_couplings(routing_logits, leaky=leaky)
+  preactivations = jnp.einsum('...ij,...ije->...je', couplings, votes)
+  if bias is not None:
+    preactivations += jnp.broadcast_to(bias, preactivations.shape)
+  capsules = squash_fn(preactivations)
+  agreement = jnp.einsum('...ije,...je->...ij', votes, capsules)
+  return capsules, couplings, agreement
+
+
+def dynamic_routing(
+  votes: Float[Array, '*batch in_caps out_caps dim'],
+  *,
+  num_iterations: int = 3,
+  stop_gradient: bool = False,
+  leaky: bool = False,
+  bias: Float[Array, 'out_caps dim'] | None = None,
+  log_priors: Float[Array, 'in_caps out_caps'] | None = None,
+  squash_fn: SquashFn = squash,
+  return_couplings: bool = False,
+) -> (
+  Float[Array, '*batch out_caps dim']
+  | tuple[
+    Float[Array, '*batch out_caps dim'],
+    Float[Array, 'num_iterations *batch in_caps out_caps'],
+  ]
+):
+  """Routes votes to output capsules by agreement (Procedure 1).
+
+  Args:
+    votes: predictions `u^_j|i`.
+    num_iterations: r, at least 1: the number of softmaxes. With 1 there is no
+      agreement: every input capsule is shared out equally.
+    stop_gradient: treats the couplings as constants, so that the gradient
+      flows through the last iteration's weighted sum only.
+    leaky: adds a "none of the above" share to each softmax (section 7).
+    bias: added to the preactivations before every squash, as in the official
+      code; the paper has none.
+    log_priors: initial routing logits `b_ij`; zeros if not given. They may be
+      learned: their gradient flows whatever `stop_gradient` says.
+    squash_fn: replaces `squash`.
+    return_couplings: also returns the couplings of every iteration.
+
+  Returns:
+    Output capsules `v_j`; with `return_couplings` a pair of these and the
+    couplings `c_ij`, iterations first.
+
+  Raises:
+    ValueError: if `num_iterations` is below 1.
+
+  References:
+    Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017,
+    Procedure 1 and section 7.
+  """
+  check_num_iterations(num_iterations)
+  logits_shape = votes.shape[:-1]
+  # Without batch axes, so that XLA does not fold a large constant softmax.
+  routing_logits = (
+    jnp.zeros(logits_shape[-2:], votes.dtype)
+    if log_priors is None
+    else log_priors.astype(votes.dtype)
+  )
+  all_couplings = []
+  for _ in range(num_iterations):
+    capsules, couplings, agreement = routing_iteration(
+      votes, routing_logits, leaky=leaky, bias=bias, squash_fn=squash_fn
+    )
+    all_couplings.append(couplings)
+    if stop_gradient:
+      agreement = lax.stop_gradient(agreement)
+    routing_logits = jnp.broadcast_to(routing_logits, logits_shape) + agreement
+  if not return_couplings:
+    return capsules
+  return capsules, jnp.stack(
+    [jnp.broadcast_to(c, logits_shape) for c in all_couplings]
+  )
+
+
+def check_num_iterations(num_iterations: int) -> None:
+  """Refuses a count of routing iterations that is not at least 1."""
+  if num_iterations < 1:
+    raise ValueError(f'num_iterations must be at least 1, got {num_iterations}')

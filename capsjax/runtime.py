@@ -1,0 +1,45 @@
+"""Starting JAX for a command: the compilation cache, and several hosts."""
+
+import logging
+import os
+
+import jax
+
+from capsjax.cache import cache_dir
+from capsjax.errors import UserError
+
+
+def start(
+  *,
+  distributed: bool,
+  coordinator: str | None,
+  num_processes: int | None,
+  process_id: int | None,
+) -> None:
+  """Prepares JAX; to be called once, before anything else uses a device.
+
+  Args:
+    distributed: whether this process is one of several.
+    coordinator: HOST:PORT of the first process; found out if None, which works
+      on TPU pods and under Slurm or Open MPI.
+    num_processes: how many there are, if a coordinator is given.
+    process_id: which this one is, if a coordinator is given.
+
+  Raises:
+    UserError: if the other processes, or the devices, cannot be reached.
+  """
+  # A second run of the same network starts in seconds.
+  if not os.environ.get('JAX_COMPILATION_CACHE_DIR'):
+    jax.config.update(
+      'jax_compilation_cache_dir', str(cache_dir() / 'compilation')
+    )
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+  # Orbax tells absl every step of a save.
+  logging.getLogger('absl').setLevel(logging.WARNING)
+  try:
+    if distributed:
+      jax.distributed.initialize(coordinator, num_processes, process_id)
+    jax.devices()
+  except (RuntimeError, ValueError) as error:
+    reason = ' '.join(str(error).split())
+    raise UserError(f'cannot start JAX: {reason}') from error

@@ -1,0 +1,1 @@
+"""The training room: state, step, devices, checkpoints, writers, loop."""

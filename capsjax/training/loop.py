@@ -1,0 +1,132 @@
+"""The training loop: calls, evaluations, checkpoints, and a clean end."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from capsjax.data.batches import epoch_permutation
+from capsjax.errors import UserError
+from capsjax.training.checkpoint import Checkpointer
+from capsjax.training.parallel import TrainFn
+from capsjax.training.pipeline import DeviceData
+from capsjax.training.reporter import Reporter
+from capsjax.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """How long a run is and how often something happens in it.
+
+  Attributes:
+    num_steps: the number of steps of the whole run.
+    steps_per_epoch: the number of steps of an epoch.
+    steps_per_call: at most so many steps are taken without the host.
+    eval_every_epochs: epochs between evaluations; there is one at the end too.
+    checkpoint_every_seconds: seconds between checkpoints; there is one at the
+      end too, however the run ends.
+  """
+
+  num_steps: int
+  steps_per_epoch: int
+  steps_per_call: int
+  eval_every_epochs: int
+  checkpoint_every_seconds: float
+
+  def evaluates_after(self, step: int) -> bool:
+    """Whether there is an evaluation after `step` steps."""
+    epoch, position = divmod(step, self.steps_per_epoch)
+    at_interval = position == 0 and epoch % self.eval_every_epochs == 0
+    return at_interval or step == self.num_steps
+
+
+def fit(
+  state: TrainState,
+  *,
+  plan: Plan,
+  train_fn: TrainFn,
+  data: DeviceData,
+  order_key: Key[Array, ''],
+  evaluate: Callable[[int, Any], float | None],
+  best: float | None,
+  checkpointer: Checkpointer,
+  reporter: Reporter,
+  should_stop: Callable[[], bool],
+) -> TrainState:
+  """Trains from `state` to the end of the plan, or until asked to stop.
+
+  Args:
+    state: where to start from, on every device; it is consumed.
+    plan: how long and how often.
+    train_fn: takes steps.
+    data: the training set, on every device.
+    order_key: the run's key for the order of the examples.
+    evaluate: called as `evaluate(step, params)`; returns the number by which
+      the best state is chosen, higher is better, or None for no choice.
+    best: the best such number so far, if any.
+    checkpointer: saves states.
+    reporter: shows and writes metrics.
+    should_stop: asked after every call.
+
+  Returns:
+    The last state, which has been saved.
+
+  Raises:
+    UserError: if the loss or a parameter is not finite; nothing of that is
+      saved.
+  """
+  step = int(state.step)
+  saved_step, saved_at = step, time.monotonic()
+  permutation, permuted_epoch = None, None
+
+  def save():
+    nonlocal saved_step, saved_at
+    reporter.flush()
+    _require_finite(step, state)
+    checkpointer.save_latest(step, state)
+    saved_step, saved_at = step, time.monotonic()
+
+  while step < plan.num_steps and not should_stop():
+    epoch, position = divmod(step, plan.steps_per_epoch)
+    if epoch != permuted_epoch:
+      permutation = epoch_permutation(order_key, epoch, len(data.labels))
+      permuted_epoch = epoch
+    left = min(plan.steps_per_epoch - position, plan.num_steps - step)
+    count = min(plan.steps_per_call, left)
+    state, metrics = train_fn(state, data, permutation, count)
+    step += count
+    reporter.add(step, metrics)
+    if plan.evaluates_after(step):
+      reporter.flush()
+      score = evaluate(step, state.params)
+      if score is not None and (best is None or score > best):
+        _require_finite(step, state)
+        checkpointer.save_best(step, state, metric=score)
+        best = score
+      reporter.resume_clock()
+    if time.monotonic() - saved_at >= plan.checkpoint_every_seconds:
+      save()
+  if step != saved_step:
+    save()
+  checkpointer.wait()
+  return state
+
+
+@jax.jit
+def _is_finite(tree):
+  return jnp.all(
+    jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)])
+  )
+
+
+def _require_finite(step: int, state: TrainState) -> None:
+  if not _is_finite(state):
+    raise UserError(
+      f'a parameter is not finite after step {step}; the checkpoints up to '
+      'there are kept: continue with a smaller '
+      '--config.optimizer.learning_rate in a new --workdir'
+    )

@@ -1,0 +1,183 @@
+"""Data parallelism: the only file that knows how many devices there are.
+
+The state, the data and the metrics are the same on every device and have no
+device axis; a batch is split over the devices, and only gradients and metrics
+cross them. In a run of several processes each one drives its own devices and
+holds all of the data.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+
+from capsjax.errors import UserError
+from capsjax.evaluation import EvaluateFn, Metrics
+from capsjax.training.pipeline import DeviceData, MakeBatch
+from capsjax.training.state import TrainState
+from capsjax.training.step import TrainStep
+
+_AXIS = 'devices'
+
+# Called as train(state, data, permutation, num_steps).
+TrainFn = Callable[..., tuple[TrainState, Metrics]]
+
+
+class Devices:
+  """The devices of a run.
+
+  Attributes:
+    count: how many there are, in all processes.
+    platform: 'cpu', 'gpu' or 'tpu'.
+    description: for a person.
+
+  Args:
+    limit: uses only the first so many devices; all if 0.
+
+  Raises:
+    UserError: if there are fewer devices than that.
+  """
+
+  def __init__(self, *, limit: int = 0) -> None:
+    devices = jax.devices()
+    if limit > len(devices):
+      raise UserError(
+        f'num_devices={limit}, but there are only {len(devices)} '
+        f'{devices[0].platform} devices; ask for fewer, or 0 for all of them'
+      )
+    if limit and jax.process_count() > 1:
+      raise UserError('num_devices must be 0 in a run of several processes')
+    self._devices = devices[:limit] if limit else devices
+    self._local = [
+      d for d in self._devices if d.process_index == jax.process_index()
+    ]
+    self.count = len(self._devices)
+    self.platform = self._devices[0].platform
+    kind = self._devices[0].device_kind
+    self.description = f'{self.count} x {self.platform} ({kind})'
+
+  def share(self, batch_size: int) -> int:
+    """How many examples of a batch each device takes.
+
+    Raises:
+      UserError: if the batch cannot be shared equally.
+    """
+    if batch_size % self.count:
+      nearest = max(1, round(batch_size / self.count)) * self.count
+      raise UserError(
+        f'batch_size={batch_size} cannot be shared equally by {self.count} '
+        f'devices; try --config.batch_size={nearest}'
+      )
+    return batch_size // self.count
+
+  def any_process(self, flag: bool) -> bool:
+    """Whether the flag is set in any process; all of them must ask."""
+    if jax.process_count() == 1:
+      return flag
+    return bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+  def replicate(self, tree: Any) -> Any:
+    """Puts a pytree of arrays on every local device."""
+    mesh = jax.sharding.Mesh(np.array(self._local), (_AXIS,))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.device_put(tree, everywhere)
+
+  def train_fn(
+    self,
+    train_step: TrainStep,
+    make_batch: MakeBatch,
+    *,
+    batch_size: int,
+    steps_per_epoch: int,
+    num_classes: int,
+    single_step: bool,
+  ) -> TrainFn:
+    """Compiles a function that takes many training steps in one call.
+
+    Args:
+      train_step: one step on one device.
+      make_batch: makes the batch of a step.
+      batch_size: of all devices together.
+      steps_per_epoch: the number of steps of an epoch.
+      num_classes: the number of classes.
+      single_step: whether every call takes one step: without the loop, in
+        which XLA's code for a CPU is slower.
+
+    Returns:
+      `train(state, data, permutation, num_steps)`: the state, which it
+      consumes, after `num_steps` more steps of the epoch whose order is
+      `permutation`, and their metrics.
+    """
+    share = self.share(batch_size)
+
+    def run(device, state, data, permutation, num_steps):
+      positions = device * share + jnp.arange(share, dtype=jnp.int32)
+
+      def one_step(state):
+        start = (state.step % steps_per_epoch) * batch_size + device * share
+        indices = jax.lax.dynamic_slice(permutation, (start,), (share,))
+        batch = make_batch(data, indices, state.step, positions)
+        return train_step(state, batch, axis_name=_AXIS)
+
+      if single_step:
+        return one_step(state)
+
+      def body(_, carry):
+        state, metrics = carry
+        state, more = one_step(state)
+        return state, metrics.merge(more)
+
+      carry = state, Metrics.empty(num_classes)
+      return jax.lax.fori_loop(0, num_steps, body, carry)
+
+    mapped = self._pmap(run, mapped=1, arguments=5, donated=(1,))
+
+    def train(
+      state: TrainState,
+      data: DeviceData,
+      permutation: jax.Array,
+      num_steps: int,
+    ) -> tuple[TrainState, Metrics]:
+      return mapped(
+        self._indices(), state, data, permutation, np.int32(num_steps)
+      )
+
+    return train
+
+  def eval_fn(self, eval_step: EvaluateFn) -> EvaluateFn:
+    """Compiles an eval step that takes whole batches."""
+
+    def run(images, labels, weights, params):
+      return eval_step(params, images, labels, weights, axis_name=_AXIS)
+
+    mapped = self._pmap(run, mapped=3, arguments=4, donated=())
+
+    def evaluate_batch(params, *arrays):
+      return mapped(*(self._shard(array) for array in arrays), params)
+
+    return evaluate_batch
+
+  def _pmap(self, function, *, mapped, arguments, donated):
+    return jax.pmap(
+      function,
+      axis_name=_AXIS,
+      in_axes=(0,) * mapped + (None,) * (arguments - mapped),
+      out_axes=None,
+      devices=None if jax.process_count() > 1 else self._devices,
+      donate_argnums=donated,
+    )
+
+  def _indices(self):
+    """The numbers of this process's devices among all."""
+    local = {device.id for device in self._local}
+    return np.array(
+      [i for i, d in enumerate(self._devices) if d.id in local], np.int32
+    )
+
+  def _shard(self, array):
+    """This process's part of a batch, with a leading axis of devices."""
+    share = self.share(len(array))
+    return array.reshape(self.count, share, *array.shape[1:])[self._indices()]

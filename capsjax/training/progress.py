@@ -1,0 +1,152 @@
+"""Progress of a run: a bar on a terminal, a line now and then elsewhere."""
+
+import collections
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+# Images per second are those of the last half minute.
+_RECENT_SECONDS = 30.0
+
+
+class Progress:
+  """Shows how far a run is, how fast, and how good; a context manager.
+
+      epoch 2/10, step 120/468, 203 images/s, 0:32:10 left, loss 0.0513
+
+  Args:
+    total_steps: the steps of the whole run.
+    initial_step: the step that this process starts after.
+    steps_per_epoch: the steps of an epoch.
+    batch_size: the images of a step.
+    enabled: if False, nothing is ever shown.
+    stream: where to; stderr if None.
+    seconds_between_lines: without a terminal, how often a line is printed;
+      one is printed at the end of each epoch too.
+    clock: tells the time in seconds.
+  """
+
+  def __init__(
+    self,
+    *,
+    total_steps: int,
+    initial_step: int = 0,
+    steps_per_epoch: int,
+    batch_size: int,
+    enabled: bool = True,
+    stream: TextIO | None = None,
+    seconds_between_lines: float = 30.0,
+    clock: Callable[[], float] = time.monotonic,
+  ) -> None:
+    self._total_steps = total_steps
+    self._steps_per_epoch = steps_per_epoch
+    self._batch_size = batch_size
+    self._enabled = enabled
+    self._stream = sys.stderr if stream is None else stream
+    self._seconds_between_lines = seconds_between_lines
+    self._step = initial_step
+    self._line_printed_at = clock()
+    self._speed = _Speed(clock)
+    self._bar = None
+    if enabled and self._stream.isatty():
+      self._bar = tqdm(
+        total=total_steps,
+        initial=initial_step,
+        bar_format='{percentage:3.0f}%|{bar:20}| {desc}',
+        dynamic_ncols=True,
+        file=self._stream,
+      )
+
+  def update(self, step: int, metrics: Mapping[str, float]) -> None:
+    """Tells that `step` steps of the run are done, and the newest metrics.
+
+    Args:
+      step: counted from the beginning of the run.
+      metrics: by name; those whose name has 'accuracy' in it are shares, and
+        shown in percent.
+    """
+    self._speed.add(step)
+    ends_epoch = (
+      step // self._steps_per_epoch > self._step // self._steps_per_epoch
+    )
+    advance, self._step = step - self._step, step
+    if self._bar is not None:
+      self._bar.set_description_str(self._describe(metrics), refresh=False)
+      self._bar.update(advance)
+    elif self._enabled and (ends_epoch or self._is_line_due()):
+      print(self._describe(metrics), file=self._stream, flush=True)
+      self._line_printed_at = self._speed.clock()
+
+  def write(self, line: str) -> None:
+    """Prints a line, above the bar if there is one."""
+    if self._bar is not None:
+      self._bar.write(line, file=self._stream)
+    elif self._enabled:
+      print(line, file=self._stream, flush=True)
+
+  @contextmanager
+  def paused(self) -> Iterator[None]:
+    """Time spent in here (an evaluation) does not count as training."""
+    with self._speed.paused():
+      yield
+
+  @property
+  def images_per_second(self) -> float | None:
+    """Images trained on per second of late; None if not known yet."""
+    steps = self._speed.steps_per_second
+    return None if steps is None else steps * self._batch_size
+
+  def close(self) -> None:
+    """Leaves the bar as it is now."""
+    if self._bar is not None:
+      self._bar.refresh()
+      self._bar.close()
+
+  def __enter__(self) -> 'Progress':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  def _is_line_due(self) -> bool:
+    elapsed = self._speed.clock() - self._line_printed_at
+    return elapsed >= self._seconds_between_lines
+
+  def _describe(self, metrics: Mapping[str, float]) -> str:
+    # The last step of an epoch belongs to it, not to the next.
+    epochs_done, position = divmod(
+      max(self._step - 1, 0), self._steps_per_epoch
+    )
+    num_epochs = -(-self._total_steps // self._steps_per_epoch)
+    parts = [
+      f'epoch {epochs_done + 1}/{num_epochs}',
+      f'step {min(position + 1, self._step)}/{self._steps_per_epoch}',
+    ]
+    if self.images_per_second is not None:
+      seconds = self._speed.seconds_for(self._total_steps - self._step)
+      parts.append(f'{self.images_per_second:,.0f} images/s')
+      parts.append(f'{tqdm.format_interval(seconds)} left')
+    parts += [_format(name, value) for name, value in metrics.items()]
+    return ', '.join(parts)
+
+
+class _Speed:
+  """Steps per second of late, and how long the rest will take."""
+
+  def __init__(self, clock: Callable[[], float]) -> None:
+    self.clock = clock
+    self._paused_seconds = 0.0
+    # (time without pauses, step) of the updates of late, oldest first.
+    self._recent: collections.deque[tuple[float, int]] = collections.deque()
+    self._started: tuple[float, float] | None = None
+
+  def add(self, step: int) -> None:
+    """Tells that `step` steps are done. The first time counts from then.
+
+    Before the first time, the program was compiled.
+    """
+    ...

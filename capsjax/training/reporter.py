@@ -1,0 +1,108 @@
+"""Metrics of a running loop, fetched behind it so that the device never idles.
+
+A call of the training function returns before its work is done. Reading its
+metrics at once would leave the device without work in the meantime, so they are
+read when the next call is already queued.
+"""
+
+import collections
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from capsjax.errors import UserError
+from capsjax.evaluation import Metrics
+
+# Calls queued on the device: one that runs and one that waits.
+_MAX_IN_FLIGHT = 2
+
+
+class Reporter:
+  """Collects training metrics, shows them, and stops at a loss not finite.
+
+  Args:
+    initial_step: the step that the run starts from.
+    log_every_steps: how often scalars are written.
+    schedule: the learning rate by step.
+    show: called as `show(step, {'loss': ..., 'accuracy': ...})` after each
+      call of the training function.
+    write: called as `write(step, scalars)` every `log_every_steps`.
+  """
+
+  def __init__(
+    self,
+    *,
+    initial_step: int,
+    log_every_steps: int,
+    schedule: optax.Schedule,
+    show: Callable[[int, dict[str, float]], None],
+    write: Callable[[int, dict[str, float]], None],
+  ) -> None:
+    self._log_every_steps = log_every_steps
+    self._schedule = schedule
+    self._show = show
+    self._write = write
+    self._in_flight: collections.deque[tuple[int, Metrics]] = (
+      collections.deque()
+    )
+    self._window: Any = None
+    self._seen_step = initial_step
+    self._written_step = initial_step
+    self._window_seconds = 0.0
+    self._clock = time.monotonic()
+
+  def add(self, step: int, metrics: Metrics) -> None:
+    """Takes the metrics of the steps up to `step`, not yet computed."""
+    self._in_flight.append((step, metrics))
+    while len(self._in_flight) >= _MAX_IN_FLIGHT:
+      self._fetch()
+
+  def flush(self) -> None:
+    """Waits for everything that was added.
+
+    Raises:
+      UserError: if a loss was not finite (from `add` too).
+    """
+    while self._in_flight:
+      self._fetch()
+
+  def resume_clock(self) -> None:
+    """Leaves the time since the last metrics out of the images per second."""
+    self._clock = time.monotonic()
+
+  def _fetch(self):
+    step, metrics = self._in_flight.popleft()
+    metrics = jax.device_get(metrics)
+    now = time.monotonic()
+    self._window_seconds += now - self._clock
+    self._clock = now
+    results = metrics.compute()
+    if not np.isfinite(results.loss):
+      raise UserError(
+        f'the loss is not finite between steps {self._seen_step} and {step}; '
+        'the checkpoints up to there are kept: continue with a smaller '
+        '--config.optimizer.learning_rate in a new --workdir'
+      )
+    self._show(step, {'loss': results.loss, 'accuracy': results.accuracy})
+    self._window = (
+      metrics if self._window is None else self._window.merge(metrics)
+    )
+    if (
+      step // self._log_every_steps
+      > self._written_step // self._log_every_steps
+    ):
+      self._write_window(step)
+    self._seen_step = step
+
+  def _write_window(self, step):
+    results = self._window.compute()
+    scalars = results.scalars()
+    scalars['learning_rate'] = float(self._schedule(step - 1))
+    scalars['images_per_second'] = results.count / self._window_seconds
+    self._write(step, scalars)
+    self._window, self._window_seconds = None, 0.0
+    self._written_step = step

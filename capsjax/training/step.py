@@ -1,0 +1,69 @@
+"""One training step as a pure function of one device."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Key
+
+from capsjax.evaluation import Metrics, Objective
+from capsjax.training.state import TrainState
+
+# Called as train_step(state, batch, *, axis_name=None).
+TrainStep = Callable[..., tuple[TrainState, Metrics]]
+
+
+def create_train_step(
+  apply_fn: Callable[..., Any],
+  objective: Objective,
+  optimizer: optax.GradientTransformation,
+  *,
+  dropout_key: Key[Array, ''],
+  num_labels: int,
+) -> TrainStep:
+  """Makes the training step.
+
+  Args:
+    apply_fn: a model's `apply`.
+    objective: the losses, whose mean over all examples is minimised.
+    optimizer: the optimiser.
+    dropout_key: the run's key for dropout.
+    num_labels: how many classes an example has.
+
+  Returns:
+    `train_step(state, batch, *, axis_name=None)`, which returns the next state
+    and the metrics of the batch before the update. If the axis of the devices
+    is named, gradients are averaged and metrics summed over it, so that every
+    device returns the same.
+  """
+
+  def train_step(state, batch, *, axis_name=None):
+    key = jax.random.fold_in(dropout_key, state.step)
+    if axis_name:
+      key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+
+    def loss_fn(params):
+      output = apply_fn(
+        {'params': params},
+        batch.images,
+        batch.targets,
+        train=True,
+        rngs={'dropout': key},
+      )
+      losses = objective(output, batch)
+      metrics = Metrics.of(output, batch, losses, num_labels=num_labels)
+      return jnp.mean(losses.total), metrics
+
+    gradients, metrics = jax.grad(loss_fn, has_aux=True)(state.params)
+    if axis_name:
+      gradients = jax.lax.pmean(gradients, axis_name)
+      metrics = jax.lax.psum(metrics, axis_name)
+    updates, opt_state = optimizer.update(
+      gradients, state.opt_state, state.params
+    )
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(state.step + 1, params, opt_state), metrics
+
+  return train_step

@@ -1,0 +1,148 @@
+"""Metrics on disk: `metrics.jsonl` for programs, TensorBoard for people.
+
+A line of `metrics.jsonl` is one JSON object,
+
+    {"step": 400, "epoch": 0.853, "train/margin_loss": 0.0213, ...}
+
+with the same names as in TensorBoard; a number that is not finite is null.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import ArrayLike, Shaped
+
+from capsjax.errors import UserError
+
+FILE_NAME = 'metrics.jsonl'
+
+
+class MetricsWriter:
+  """Writes the metrics of a run into its folder; a context manager.
+
+  A kill loses at most the line being written, and of the TensorBoard events
+  those of a few seconds.
+
+  Args:
+    directory: the run's folder; made if absent.
+    resume_step: the step the run goes on from. What an earlier process wrote
+      of later steps is dropped, since the run will write it again.
+    steps_per_epoch: if given, every line tells its epoch.
+
+  Raises:
+    UserError: (here or from a later call) the folder cannot be written.
+  """
+
+  def __init__(
+    self,
+    directory: Path | str,
+    *,
+    resume_step: int = 0,
+    steps_per_epoch: int | None = None,
+  ) -> None:
+    from tensorboardX import SummaryWriter  # 0.3 s, so not for every import
+
+    self._path = Path(directory).absolute() / FILE_NAME
+    self._steps_per_epoch = steps_per_epoch
+    with self._write_errors_for_user():
+      self._path.parent.mkdir(parents=True, exist_ok=True)
+      _drop_lines_after(self._path, resume_step)
+      self._file = self._path.open('a', encoding='utf-8')
+      self._events = SummaryWriter(
+        str(self._path.parent),
+        purge_step=resume_step + 1,
+        flush_secs=10,
+        # tensorboardX names a file by the second and overwrites a namesake.
+        filename_suffix=f'.{time.time_ns()}',
+      )
+
+  def write_scalars(self, step: int, scalars: Mapping[str, ArrayLike]) -> None:
+    """Writes numbers by name, for example 'train/margin_loss'."""
+    line: dict[str, Any] = {'step': step}
+    if self._steps_per_epoch is not None:
+      line['epoch'] = round(step / self._steps_per_epoch, 3)
+    for name, value in scalars.items():
+      number = float(value)
+      line[name] = number if math.isfinite(number) else None
+      self._events.add_scalar(name, number, step)
+    with self._write_errors_for_user():
+      self._file.write(json.dumps(line) + '\n')
+      self._file.flush()
+
+  def write_images(
+    self, step: int, images: Mapping[str, Shaped[np.ndarray, 'h w c']]
+  ) -> None:
+    """Shows pictures by name: uint8, or float in [0, 1]; 1 or 3 channels."""
+    for name, image in images.items():
+      if image.dtype != np.uint8:
+        image = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+      self._events.add_image(name, image, step, dataformats='HWC')
+
+  def close(self) -> None:
+    """Writes what is left."""
+    self._events.close()
+    self._file.close()
+
+  def __enter__(self) -> 'MetricsWriter':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  @contextmanager
+  def _write_errors_for_user(self) -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise UserError(
+        f'cannot write {self._path}: {error.strerror}; make room or choose '
+        'another --workdir'
+      ) from error
+
+
+class NullWriter:
+  """Takes the calls of a `MetricsWriter` and writes nothing."""
+
+  def write_scalars(self, step: int, scalars: Mapping[str, ArrayLike]) -> None:
+    """Does nothing."""
+
+  def write_images(
+    self, step: int, images: Mapping[str, Shaped[np.ndarray, 'h w c']]
+  ) -> None:
+    """Does nothing."""
+
+  def close(self) -> None:
+    """Does nothing."""
+
+  def __enter__(self) -> 'NullWriter':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    pass
+
+
+def _drop_lines_after(path: Path, step: int) -> None:
+  """Keeps whole lines up to `step`; a kill meanwhile leaves the old file."""
+  if not path.exists():
+    return
+  old = path.read_bytes()
+  lines = old.splitlines(keepends=True)
+  new = b''.join(line for line in lines if _is_whole_until(line, step))
+  if new != old:
+    replacement = path.with_suffix('.tmp')
+    replacement.write_bytes(new)
+    os.replace(replacement, path)
+
+
+def _is_whole_until(line: bytes, step: int) -> bool:
+  try:
+    return line.endswith(b'\n') and json.loads(line)['step'] <= step
+  except (ValueError, TypeError, KeyError):
+    return False

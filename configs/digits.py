@@ -1,0 +1,19 @@
+"""The paper's CapsNet on scikit-learn's 1,797 handwritten digits.
+
+    python -m capsjax.main --config configs/digits.py
+
+Needs no download.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+  """The paper's network; smaller batches, for there are few images."""
+  config = base.get_config()
+  config.dataset = 'digits'
+  config.batch_size = 32
+  config.num_epochs = 12
+  return config

@@ -1,0 +1,118 @@
+"""Speed, memory and start-up time of the training step.
+
+    python -m experiments.benchmarks.train_step
+
+Trains the network of configs/mnist.py on random images of MNIST's shape, with
+shifts, through the same compiled function as a real run. Each start is a fresh
+process: the first with an empty compilation cache, the second with the cache
+that the first has filled. Prints a table and writes JSON.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+_STARTED = time.monotonic()
+_CONFIG = Path('configs/mnist.py')
+
+
+def main() -> None:
+  """Measures and prints."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument('--batch-size', type=int, default=128)
+  parser.add_argument('--repeats', type=int, default=15)
+  parser.add_argument('--json', type=Path, help='writes the figures here too')
+  parser.add_argument('--child', action='store_true', help=argparse.SUPPRESS)
+  options = parser.parse_args()
+  if options.child:
+    print(json.dumps(_measure(options.batch_size, options.repeats)))
+    return
+  figures = _run_twice(options)
+  for name, value in figures.items():
+    print(f'{name:32} {value}')
+  if options.json:
+    options.json.write_text(json.dumps(figures, indent=2) + '\n')
+
+
+def _run_twice(options):
+  command = [sys.executable, '-m', 'experiments.benchmarks.train_step']
+  command += ['--child', f'--batch-size={options.batch_size}']
+  command += [f'--repeats={options.repeats}']
+  with tempfile.TemporaryDirectory() as cache:
+    environment = os.environ | {'JAX_COMPILATION_CACHE_DIR': cache}
+    cold, warm = (
+      json.loads(
+        subprocess.run(
+          command, env=environment, check=True, capture_output=True, text=True
+        ).stdout.splitlines()[-1]
+      )
+      for _ in range(2)
+    )
+  return cold | {
+    'first_step_after_seconds_cached': warm['first_step_after_seconds']
+  }
+
+
+def _measure(batch_size: int, repeats: int) -> dict[str, object]:
+  import jax
+  import numpy as np
+
+  from capsjax import configuration, runtime
+  from capsjax.data import Dataset, Split, epoch_permutation
+  from capsjax.experiment import Experiment
+
+  runtime.start(
+    distributed=False, coordinator=None, num_processes=None, process_id=None
+  )
+  config = configuration.load(
+    _CONFIG, [f'--config.batch_size={batch_size}', '--config.num_devices=1']
+  )
+  rng = np.random.default_rng(0)
+  size = batch_size * (repeats + 2)
+  train = Split(
+    rng.integers(0, 256, (size, 28, 28, 1), np.uint8),
+    rng.integers(0, 10, size, np.int32),
+  )
+  experiment = Experiment.create(
+    config, Dataset('random', train, train, None, 10)
+  )
+  state = experiment.devices.replicate(experiment.create_state())
+  data = experiment.device_data()
+  step = experiment.train_fn(single_step=True)
+  order = epoch_permutation(experiment.keys.order, 0, size)
+
+  seconds = []
+  for index in range(repeats + 1):
+    start = time.monotonic()
+    state, metrics = step(state, data, order, 1)
+    jax.block_until_ready((state, metrics))
+    seconds.append(time.monotonic() - start)
+    if index == 0:
+      first_step = time.monotonic() - _STARTED
+  low, median, high = statistics.quantiles(seconds[1:], n=4)
+  return {
+    'hardware': f'{platform.machine()}, {os.cpu_count()} cores',
+    'device': experiment.devices.description,
+    'versions': f'python {platform.python_version()}, jax {jax.__version__}',
+    'batch_size': batch_size,
+    'images_per_second': round(batch_size / median, 1),
+    'seconds_per_step': round(median, 4),
+    'seconds_per_step_quartiles': [round(low, 4), round(high, 4)],
+    'repeats': repeats,
+    'peak_memory_gb': round(
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2
+    ),
+    'first_step_after_seconds': round(first_step, 2),
+  }
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,68 @@
+"""What the tests of routing share: the entries, their options, small arrays."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from capsjax import ops
+
+# No two alike, so that an axis taken for another is noticed.
+IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM = 5, 3, 2, 4
+
+
+def plain(inputs, kernel, **options):
+  return ops.dynamic_routing(ops.compute_votes(inputs, kernel), **options)
+
+
+# Every routing from inputs and kernel: a new one gets every test.
+ENTRIES = {'plain': plain, 'fused': ops.fused_dynamic_routing}
+
+BIAS = np.random.default_rng(10).normal(size=(OUT_CAPS, OUT_DIM))
+LOG_PRIORS = np.random.default_rng(11).normal(size=(IN_CAPS, OUT_CAPS))
+
+
+def halve(vectors):
+  """A stand-in for the squash, for NumPy and JAX alike."""
+  return 0.5 * vectors
+
+
+OPTIONS = {
+  'paper': {},
+  'one_iteration': {'num_iterations': 1},
+  'two_iterations': {'num_iterations': 2},
+  'six_iterations': {'num_iterations': 6},
+  'stop_gradient': {'stop_gradient': True},
+  'leaky': {'leaky': True},
+  'bias': {'bias': BIAS},
+  'log_priors': {'log_priors': LOG_PRIORS},
+  'squash_fn': {'squash_fn': halve},
+  'everything': {
+    'num_iterations': 4,
+    'stop_gradient': True,
+    'leaky': True,
+    'bias': BIAS,
+    'log_priors': LOG_PRIORS,
+  },
+  'everything_one_iteration': {
+    'num_iterations': 1,
+    'leaky': True,
+    'bias': BIAS,
+    'log_priors': LOG_PRIORS,
+  },
+}
+
+
+def example(*batch: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+  """Inputs and kernel whose couplings come out far from uniform."""
+  rng = np.random.default_rng(seed)
+  inputs = rng.normal(size=(*batch, IN_CAPS, IN_DIM))
+  kernel = rng.normal(size=(IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM))
+  return inputs, kernel
+
+
+def as_jax(value, dtype=jnp.float32):
+  """Arrays as JAX's, in a dtype; anything else as it is."""
+  return jnp.asarray(value, dtype) if isinstance(value, np.ndarray) else value
+
+
+def options_as_jax(options, dtype=jnp.float32):
+  return {name: as_jax(value, dtype) for name, value in options.items()}

@@ -1,0 +1,124 @@
+"""What the fused entry does apart: blocks of children, and little memory."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from capsjax import ops
+from capsjax.ops import fused_routing
+from tests.ops.precision import relative_error
+from tests.ops.routing_cases import OPTIONS, as_jax, options_as_jax, plain
+
+BATCH, IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM = 2, 13, 3, 2, 4
+CHILD_BYTES = BATCH * OUT_CAPS * OUT_DIM * 4  # the votes of one child
+
+
+def arrays():
+  rng = np.random.default_rng(0)
+  inputs = rng.normal(size=(BATCH, IN_CAPS, IN_DIM))
+  kernel = rng.normal(size=(IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM))
+  return as_jax(inputs), as_jax(kernel)
+
+
+def value_and_gradients(function, options):
+  """The capsules, the couplings, and the gradients of all arrays."""
+  inputs, kernel = arrays()
+  priors = as_jax(np.random.default_rng(1).normal(size=(IN_CAPS, OUT_CAPS)))
+  options = options_as_jax(options) | {'log_priors': priors}
+
+  def route(inputs, kernel, options):
+    capsules, couplings = function(
+      inputs, kernel, return_couplings=True, **options
+    )
+    return jnp.sum(jnp.sin(capsules)), (capsules, couplings)
+
+  static = {n: v for n, v in options.items() if not isinstance(v, jax.Array)}
+  traced = {n: v for n, v in options.items() if isinstance(v, jax.Array)}
+
+  @jax.jit
+  @functools.partial(jax.grad, argnums=(0, 1, 2), has_aux=True)
+  def step(inputs, kernel, traced):
+    return route(inputs, kernel, static | traced)
+
+  return jax.tree.leaves(step(inputs, kernel, traced))
+
+
+# 1, 2 and 5 children a block: 13, 7 and 3 blocks, the last of them padded
+# where 13 is not a multiple; 0 bytes still make blocks of one child.
+@pytest.mark.parametrize(
+  'block_bytes',
+  [0, CHILD_BYTES, 2 * CHILD_BYTES, 5 * CHILD_BYTES],
+)
+@pytest.mark.parametrize(
+  'option', ['paper', 'one_iteration', 'stop_gradient', 'leaky', 'everything']
+)
+def test_blocks_change_nothing(monkeypatch, option, block_bytes):
+  expected = value_and_gradients(plain, OPTIONS[option])
+  monkeypatch.setattr(fused_routing, '_BLOCK_BYTES', block_bytes)
+  found = value_and_gradients(ops.fused_dynamic_routing, OPTIONS[option])
+  for array, other in zip(found, expected, strict=True):
+    assert array.shape == other.shape
+    assert relative_error(array, other) < 1e-5
+
+
+def test_votes_are_made_block_by_block(monkeypatch):
+  # The test above would prove nothing if the constant did nothing.
+  monkeypatch.setattr(fused_routing, '_BLOCK_BYTES', 2 * CHILD_BYTES)
+  text = str(jax.make_jaxpr(ops.fused_dynamic_routing)(*arrays()))
+  assert 'scan' in text
+  shapes = {
+    tuple(variable.aval.shape)
+    for equation in equations(
+      jax.make_jaxpr(ops.fused_dynamic_routing)(*arrays()).jaxpr
+    )
+    for variable in equation.outvars
+  }
+  votes = BATCH * IN_CAPS * OUT_CAPS * OUT_DIM
+  assert max(np.prod(shape, dtype=int) for shape in shapes) < votes
+
+
+def equations(jaxpr):
+  """Every equation, with those inside of equations."""
+  for equation in jaxpr.eqns:
+    yield equation
+    for inner in jax.core.jaxprs_in_params(equation.params):
+      yield from equations(inner)
+
+
+# The paper's class capsules at batch 128: the votes are 94 MB.
+BIG = (
+  jax.ShapeDtypeStruct((128, 1152, 8), jnp.float32),
+  jax.ShapeDtypeStruct((1152, 10, 8, 16), jnp.float32),
+)
+VOTE_BYTES = 128 * 1152 * 10 * 16 * 4
+
+
+def temporary_bytes(function) -> int:
+  """How much memory besides arguments and results a compiled call takes."""
+  compiled = jax.jit(function).lower(*BIG).compile()
+  return compiled.memory_analysis().temp_size_in_bytes
+
+
+def gradient_of(function):
+  def loss(inputs, kernel):
+    return jnp.sum(function(inputs, kernel))
+
+  return jax.grad(loss, (0, 1))
+
+
+@pytest.mark.parametrize('stop_gradient', [False, True])
+@pytest.mark.parametrize(
+  'wrap', [lambda f: f, gradient_of], ids=['forward', 'gradient']
+)
+def test_all_votes_are_never_held(wrap, stop_gradient):
+  options = {'stop_gradient': stop_gradient}
+  fused = functools.partial(ops.fused_dynamic_routing, **options)
+  assert temporary_bytes(wrap(fused)) < VOTE_BYTES / 2
+
+
+def test_the_plain_entry_does_hold_them():
+  # Else the test above would measure nothing.
+  assert temporary_bytes(gradient_of(plain)) > VOTE_BYTES

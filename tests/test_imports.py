@@ -1,0 +1,277 @@
+"""Who may import whom, and what must not be imported at all.
+
+The tables below are the rule; every source file is parsed and held to it.
+"""
+
+import ast
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+  """What the modules of one package may import, the standard library aside.
+
+  Attributes:
+    ours: modules of this repository, each with everything below it.
+    theirs: third-party packages.
+    lazily: third-party packages, imported inside a function only.
+  """
+
+  ours: tuple[str, ...] = ()
+  theirs: tuple[str, ...] = ()
+  lazily: tuple[str, ...] = ()
+
+
+ARRAYS = ('jax', 'jaxtyping')
+ERRORS = 'capsjax.errors'
+# What stands for data once they are arrays; never a reader of files.
+BATCHES = ('capsjax.data.augment', 'capsjax.data.batch', 'capsjax.data.batches')
+EVALUATION = ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.evaluation')
+TRAINING = Room(
+  ('capsjax.ops', 'capsjax.evaluation', 'capsjax.training', *BATCHES, ERRORS),
+  (*ARRAYS, 'flax', 'numpy', 'optax'),
+)
+LIBRARY = (
+  *('capsjax.ops', 'capsjax.layers', 'capsjax.models', 'capsjax.data'),
+  *('capsjax.evaluation', 'capsjax.training', 'capsjax.visualization', ERRORS),
+)
+PROGRAM = (
+  *('capsjax.configuration', 'capsjax.runtime'),
+  *('capsjax.experiment', 'capsjax.commands'),
+)
+
+
+def training_and(*packages: str) -> Room:
+  return dataclasses.replace(TRAINING, theirs=(*TRAINING.theirs, *packages))
+
+
+# The room of a module is the one with the longest name that begins its name.
+ROOMS = {
+  'capsjax.errors': Room(),
+  'capsjax.ops': Room(('capsjax.ops',), ARRAYS),
+  # Constants in float64, made before anything is traced.
+  'capsjax.ops.bilinear': Room(('capsjax.ops',), (*ARRAYS, 'numpy')),
+  'capsjax.layers': Room(
+    ('capsjax.ops', 'capsjax.layers', ERRORS), (*ARRAYS, 'flax')
+  ),
+  'capsjax.models': Room(
+    ('capsjax.ops', 'capsjax.layers', 'capsjax.models', ERRORS),
+    (*ARRAYS, 'flax'),
+  ),
+  'capsjax.data': Room(
+    ('capsjax.data', ERRORS),
+    (*ARRAYS, 'numpy'),
+    ('PIL', 'pooch', 'requests', 'sklearn', 'tensorflow_datasets', 'tqdm'),
+  ),
+  'capsjax.evaluation': Room(
+    (*EVALUATION, *BATCHES, 'capsjax.data.dataset', ERRORS),
+    (*ARRAYS, 'flax', 'numpy'),
+  ),
+  'capsjax.visualization': Room(
+    ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.visualization', ERRORS),
+    (*ARRAYS, 'numpy'),
+    ('PIL', 'matplotlib'),
+  ),
+  'capsjax.training': TRAINING,
+  'capsjax.training.checkpoint': training_and('orbax'),
+  'capsjax.training.writers': training_and('tensorboardX'),
+  'capsjax.training.progress': training_and('tqdm'),
+  'capsjax.configuration': Room((ERRORS,), ('absl', 'ml_collections')),
+  'capsjax.runtime': Room(('capsjax.data', ERRORS), ('jax',)),
+  # Only from here on is a configuration known, and how the parts join.
+  'capsjax.experiment': Room(
+    (*LIBRARY, 'capsjax.configuration'),
+    (*ARRAYS, 'flax', 'ml_collections', 'numpy', 'optax'),
+  ),
+  'capsjax.commands': Room(
+    (*LIBRARY, *PROGRAM), (*ARRAYS, 'ml_collections', 'numpy', 'tqdm')
+  ),
+  'capsjax.main': Room((*PROGRAM, ERRORS)),
+  # The table of contents.
+  'capsjax': Room(LIBRARY),
+  # A config can be read without JAX.
+  'configs': Room(('configs',), ('ml_collections',)),
+  # An oracle that shared code with what it checks would share its mistakes.
+  'tests.reference': Room(('tests.reference',), ('numpy',)),
+}
+
+PARALLEL = 'capsjax.training.parallel'
+RUNTIME = 'capsjax.runtime'
+# The only modules of the package that may mention a name; (): not even one.
+ONLY_IN = {
+  'jax.pmap': (PARALLEL,),
+  'jax.device_count': (PARALLEL,),
+  'jax.local_device_count': (PARALLEL,),
+  'jax.devices': (PARALLEL, RUNTIME),
+  'jax.local_devices': (PARALLEL,),
+  'jax.config.update': (RUNTIME,),
+  'jax.random.PRNGKey': (),  # legacy keys
+  '__future__.annotations': (),  # hides the shapes from their checker
+}
+# What no one should wait for who wants one function, or a word of help.
+HEAVY = {'matplotlib', 'optax', 'orbax', 'pooch', 'sklearn', 'tensorboardX'}
+HEAVY |= {'tensorflow', 'tensorflow_datasets', 'tqdm', 'PIL', 'ml_collections'}
+
+
+def module_name(path: Path) -> str:
+  parts = path.relative_to(REPOSITORY).with_suffix('').parts
+  return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+def sources(*folders: str) -> list[Path]:
+  return sorted(
+    path for folder in folders for path in (REPOSITORY / folder).rglob('*.py')
+  )
+
+
+def is_below(name: str, parent: str) -> bool:
+  return name == parent or name.startswith(parent + '.')
+
+
+def is_module(name: str) -> bool:
+  path = REPOSITORY.joinpath(*name.split('.'))
+  return path.is_dir() or path.with_suffix('.py').is_file()
+
+
+def imports(
+  tree: ast.AST, *, in_function: bool = False
+) -> Iterator[tuple[str, bool]]:
+  """Each imported module's name, and whether a function imports it."""
+  for node in ast.iter_child_nodes(tree):
+    if isinstance(node, ast.Import):
+      yield from ((alias.name, in_function) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+      assert not node.level, f'line {node.lineno}: import by the full name'
+      for alias in node.names:
+        # `from package import module` imports the module.
+        full_name = f'{node.module}.{alias.name}'
+        is_ours = is_module(full_name) or node.module == '__future__'
+        yield full_name if is_ours else str(node.module), in_function
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    yield from imports(
+      node, in_function=in_function or isinstance(node, functions)
+    )
+
+
+def mentions(tree: ast.AST) -> set[str]:
+  """Each dotted name in a file, written out by way of the file's imports."""
+  long_names = {}
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      for alias in node.names:
+        if alias.asname:
+          long_names[alias.asname] = alias.name
+    elif isinstance(node, ast.ImportFrom):
+      for alias in node.names:
+        name = f'{node.module}.{alias.name}'
+        long_names[alias.asname or alias.name] = name
+  found = set(long_names.values())
+  for node in ast.walk(tree):
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+      attributes.insert(0, node.attr)
+      node = node.value
+    if isinstance(node, ast.Name):
+      found.add('.'.join([long_names.get(node.id, node.id), *attributes]))
+  return found
+
+
+def violations(path: Path) -> Iterator[str]:
+  name = module_name(path)
+  rooms = [room for room in ROOMS if is_below(name, room)]
+  assert rooms, f'{name} has no place in the table of rooms'
+  room = ROOMS[max(rooms, key=len)]
+  for imported, in_function in imports(ast.parse(path.read_text())):
+    package = imported.partition('.')[0]
+    if package in sys.stdlib_module_names:
+      continue
+    if is_module(package):
+      allowed = any(is_below(imported, other) for other in room.ours)
+    else:
+      allowed = package in room.theirs or (
+        in_function and package in room.lazily
+      )
+    if not allowed:
+      where = '' if in_function else ' when it is imported'
+      yield f'{name} must not import {imported}{where}'
+
+
+@pytest.mark.parametrize(
+  'path', sources('capsjax', 'configs', 'tests/reference'), ids=module_name
+)
+def test_imports_go_one_way(path):
+  assert not list(violations(path))
+
+
+@pytest.mark.parametrize('path', sources('experiments'), ids=module_name)
+def test_experiments_use_public_names(path):
+  names = [name for name, _ in imports(ast.parse(path.read_text()))]
+  ours = [name for name in names if is_below(name, 'capsjax')]
+  assert not [name for name in ours if '._' in name]
+
+
+@pytest.mark.parametrize(
+  'path', sources('capsjax', 'configs', 'experiments'), ids=module_name
+)
+def test_some_names_have_one_home(path):
+  name = module_name(path)
+  mentioned = mentions(ast.parse(path.read_text()))
+  strangers = [
+    f'{name} mentions {special}; only {homes or "nobody"} may'
+    for special, homes in ONLY_IN.items()
+    if name not in homes
+    and any(is_below(other, special) for other in mentioned)
+    # A benchmark is a program of its own: it chooses devices and settings.
+    if not homes or not is_below(name, 'experiments')
+  ]
+  assert not strangers
+
+
+def loaded_by(code: str) -> set[str]:
+  """The top-level packages that a fresh Python has loaded after `code`."""
+  report = 'import sys; print(*{m.partition(".")[0] for m in sys.modules})'
+  process = subprocess.run(
+    [sys.executable, '-c', f'{code}\n{report}'],
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    timeout=120,
+  )
+  assert process.returncode == 0, process.stderr
+  return set(process.stdout.splitlines()[-1].split())
+
+
+def test_importing_the_library_loads_only_what_its_ops_need():
+  assert not loaded_by('import capsjax; capsjax.squash') & HEAVY
+
+
+def test_importing_the_library_starts_no_backend():
+  # Choosing devices at import would break jax.distributed and XLA flags.
+  loaded_by(
+    'import capsjax\n'
+    'import jax._src.xla_bridge as bridge\n'
+    'assert not bridge.backends_are_initialized()'
+  )
+
+
+def test_help_is_answered_before_anything_heavy_is_loaded():
+  code = (
+    'import sys\n'
+    'from capsjax.main import entry_point\n'
+    'sys.argv = ["capsjax", "--help"]\n'
+    'try:\n'
+    '  entry_point()\n'
+    'except SystemExit as end:\n'
+    '  assert not end.code, end.code'
+  )
+  # The package itself, which Python loads first, brings JAX and Flax.
+  by_main = loaded_by(code) - loaded_by('import capsjax')
+  assert not by_main & (HEAVY | {'flax', 'jax'})
