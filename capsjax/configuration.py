@@ -32,7 +32,7 @@ _MAY_CHANGE = frozenset(
 _Rule = tuple[Callable[[Any], bool], str]
 
 
-def _at_least(least: float) -> _Rule:
+def _at_least(least: int) -> _Rule:
   return lambda value: math.isfinite(value) and value >= least, (
     f'at least {least}'
   )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -55,7 +55,7 @@ class Experiment:
   keys: RunKeys
 
   @classmethod
-  def create(cls, config: ConfigDict, dataset: Dataset | None = None) -> Self:
+  def create(cls, config: ConfigDict, dataset: Dataset | None = None) -> 'Experiment':
     """Builds all parts.
 
     Args:
@@ -115,8 +115,18 @@ class Experiment:
     )
 
   def state_template(self) -> TrainState:
-    """Shapes and types of the state, for restoring."""
-    return jax.eval_shape(self.create_state)
+    """Shapes and types of the state, for restoring.
+
+    Raises:
+      UserError: if the model cannot be built for the images.
+    """
+    try:
+      return jax.eval_shape(self.create_state)
+    except (TypeError, ValueError) as error:
+      shape = 'x'.join(map(str, self.dataset.image_shape))
+      raise UserError(
+        f'config.model does not fit images of {shape}: {error}'
+      ) from error
 
   def device_data(self) -> DeviceData:
     """The training set, on every device."""

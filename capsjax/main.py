@@ -12,6 +12,7 @@ from pathlib import Path
 
 from capsjax.errors import UserError
 
+_COMMANDS = ('train', 'evaluate')
 _EXAMPLES = """\
 examples:
   python -m capsjax.main --config configs/digits.py
@@ -64,9 +65,9 @@ def _parse(
   add(
     'command',
     nargs='?',
-    choices=('train', 'evaluate'),
     default='train',
     help='train (or continue training), the default; or evaluate a run',
+    metavar='{train,evaluate}',
   )
   add(
     '--config',
@@ -102,7 +103,15 @@ def _parse(
   for word in overrides:
     if '=' not in word and not word.startswith('--noconfig.'):
       parser.error(f'write {word}=VALUE, without a space')
-  options = parser.parse_args([w for w in words if w not in overrides])
+  options, unknown = parser.parse_known_args(
+    [word for word in words if word not in overrides]
+  )
+  if unknown:
+    parser.error(f'unknown option {unknown[0]}; see --help')
+  if options.command not in _COMMANDS:
+    parser.error(
+      f'unknown command {options.command!r}; choose {" or ".join(_COMMANDS)}'
+    )
   return options, overrides
 
 

@@ -32,6 +32,7 @@ class Room:
 
 ARRAYS = ('jax', 'jaxtyping')
 ERRORS = 'capsjax.errors'
+CACHE = 'capsjax.cache'
 # What stands for data once they are arrays; never a reader of files.
 BATCHES = ('capsjax.data.augment', 'capsjax.data.batch', 'capsjax.data.batches')
 EVALUATION = ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.evaluation')
@@ -56,6 +57,7 @@ def training_and(*packages: str) -> Room:
 # The room of a module is the one with the longest name that begins its name.
 ROOMS = {
   'capsjax.errors': Room(),
+  'capsjax.cache': Room(),
   'capsjax.ops': Room(('capsjax.ops',), ARRAYS),
   # Constants in float64, made before anything is traced.
   'capsjax.ops.bilinear': Room(('capsjax.ops',), (*ARRAYS, 'numpy')),
@@ -67,7 +69,7 @@ ROOMS = {
     (*ARRAYS, 'flax'),
   ),
   'capsjax.data': Room(
-    ('capsjax.data', ERRORS),
+    ('capsjax.data', CACHE, ERRORS),
     (*ARRAYS, 'numpy'),
     ('PIL', 'pooch', 'requests', 'sklearn', 'tensorflow_datasets', 'tqdm'),
   ),
@@ -85,7 +87,7 @@ ROOMS = {
   'capsjax.training.writers': training_and('tensorboardX'),
   'capsjax.training.progress': training_and('tqdm'),
   'capsjax.configuration': Room((ERRORS,), ('absl', 'ml_collections')),
-  'capsjax.runtime': Room(('capsjax.data', ERRORS), ('jax',)),
+  'capsjax.runtime': Room((CACHE, ERRORS), ('jax',)),
   # Only from here on is a configuration known, and how the parts join.
   'capsjax.experiment': Room(
     (*LIBRARY, 'capsjax.configuration'),

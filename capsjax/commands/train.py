@@ -53,7 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
 
   with (
     checkpoint.Checkpointer(folder) as checkpointer,
-    _create_writer(workdir, int(state.step), is_primary) as writer,
+    _create_writer(workdir, state, plan, is_primary) as writer,
     Progress(
       total_steps=plan.num_steps,
       initial_step=int(state.step),
@@ -106,6 +106,10 @@ class _Evaluator:
 
   def __call__(self, step, params):
     """Evaluates, shows and writes; returns the score to choose the best by."""
+    with self._progress.paused():
+      return self._evaluate(step, params)
+
+  def _evaluate(self, step, params):
     dataset = self._experiment.dataset
     self.results = self._measure('test', dataset.test, step, params)
     self._write_pictures(step, params)
@@ -179,9 +183,13 @@ def _prepare(workdir: Path, config: ConfigDict) -> None:
     ) from error
 
 
-def _create_writer(workdir, step, is_primary):
-  return (
-    MetricsWriter(workdir, resume_step=step) if is_primary else NullWriter()
+def _create_writer(workdir, state, plan, is_primary):
+  if not is_primary:
+    return NullWriter()
+  return MetricsWriter(
+    workdir,
+    resume_step=int(state.step),
+    steps_per_epoch=plan.steps_per_epoch,
   )
 
 

@@ -1,12 +1,12 @@
 """Metrics as sums over examples, exact for any number and any batch size."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Float
 
 from capsjax import ops
 from capsjax.data.batch import Batch
@@ -18,6 +18,10 @@ from capsjax.models.outputs import ModelOutput
 class Metrics:
   """Sums over examples; padding, whose weight is 0, does not count.
 
+  All are float32 scalars but the last, `[num_classes, num_classes]`. As in
+  every pytree of the package they are not annotated as arrays: JAX puts shapes
+  and other stand-ins in their places.
+
   Attributes:
     count: the number of examples.
     correct: how many had all their classes predicted and no other.
@@ -27,12 +31,12 @@ class Metrics:
     confusion: how often each class (row) was taken for each (column).
   """
 
-  count: Float[Array, '']
-  correct: Float[Array, '']
-  loss: Float[Array, '']
-  classification_loss: Float[Array, '']
-  reconstruction_loss: Float[Array, '']
-  confusion: Float[Array, 'num_classes num_classes']
+  count: Any
+  correct: Any
+  loss: Any
+  classification_loss: Any
+  reconstruction_loss: Any
+  confusion: Any
 
   @classmethod
   def empty(cls, num_classes: int) -> 'Metrics':

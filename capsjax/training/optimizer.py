@@ -16,7 +16,7 @@ def create_schedule(
   learning_rate: float,
   decay_rate: float,
   decay_steps: int,
-  milestones: Sequence[float],
+  milestones: Sequence[int | float],
   min_learning_rate: float,
   steps_per_epoch: int,
 ) -> optax.Schedule:

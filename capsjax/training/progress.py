@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from io import TextIOBase
 
 from tqdm import tqdm
 
@@ -38,7 +38,7 @@ class Progress:
     steps_per_epoch: int,
     batch_size: int,
     enabled: bool = True,
-    stream: TextIO | None = None,
+    stream: TextIOBase | None = None,
     seconds_between_lines: float = 30.0,
     clock: Callable[[], float] = time.monotonic,
   ) -> None:
@@ -56,7 +56,8 @@ class Progress:
       self._bar = tqdm(
         total=total_steps,
         initial=initial_step,
-        bar_format='{percentage:3.0f}%|{bar:20}| {desc}',
+        desc='compiling',
+        bar_format='{percentage:3.0f}%|{bar:10}| {desc}',
         dynamic_ncols=True,
         file=self._stream,
       )
@@ -126,8 +127,8 @@ class Progress:
       f'epoch {epochs_done + 1}/{num_epochs}',
       f'step {min(position + 1, self._step)}/{self._steps_per_epoch}',
     ]
-    if self.images_per_second is not None:
-      seconds = self._speed.seconds_for(self._total_steps - self._step)
+    seconds = self._speed.seconds_for(self._total_steps - self._step)
+    if seconds is not None:
       parts.append(f'{self.images_per_second:,.0f} images/s')
       parts.append(f'{tqdm.format_interval(seconds)} left')
     parts += [_format(name, value) for name, value in metrics.items()]
@@ -140,13 +141,50 @@ class _Speed:
   def __init__(self, clock: Callable[[], float]) -> None:
     self.clock = clock
     self._paused_seconds = 0.0
-    # (time without pauses, step) of the updates of late, oldest first.
+    # (seconds without pauses, step) of the updates of late, oldest first.
     self._recent: collections.deque[tuple[float, int]] = collections.deque()
-    self._started: tuple[float, float] | None = None
+    # (seconds, seconds without pauses) at the first update.
+    self._first = (0.0, 0.0)
 
   def add(self, step: int) -> None:
-    """Tells that `step` steps are done. The first time counts from then.
+    """Tells that `step` steps are done; time counts from the first call.
 
-    Before the first time, the program was compiled.
+    What came before that was mostly the compiler's.
     """
-    ...
+    now = self.clock()
+    active = now - self._paused_seconds
+    if not self._recent:
+      self._first = (now, active)
+    self._recent.append((active, step))
+    while (
+      len(self._recent) > 2 and self._recent[1][0] < active - _RECENT_SECONDS
+    ):
+      self._recent.popleft()
+
+  @contextmanager
+  def paused(self) -> Iterator[None]:
+    start = self.clock()
+    try:
+      yield
+    finally:
+      self._paused_seconds += self.clock() - start
+
+  @property
+  def steps_per_second(self) -> float | None:
+    if len(self._recent) < 2:
+      return None
+    (start, first_step), (end, last_step) = self._recent[0], self._recent[-1]
+    return (last_step - first_step) / max(end - start, 1e-9)
+
+  def seconds_for(self, steps: int) -> float | None:
+    """How long so many steps take, with pauses as often as so far."""
+    if not self.steps_per_second:
+      return None
+    now = self.clock()
+    first, first_active = self._first
+    active = max(now - self._paused_seconds - first_active, 1e-9)
+    return steps / self.steps_per_second * (now - first) / active
+
+
+def _format(name: str, value: float) -> str:
+  return f'{name} {value:.1%}' if 'accuracy' in name else f'{name} {value:.4f}'

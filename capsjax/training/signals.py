@@ -3,7 +3,7 @@
 import signal
 import types
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 
 class StopRequest:
@@ -24,7 +24,7 @@ class StopRequest:
   def __bool__(self) -> bool:
     return self._stopped
 
-  def __enter__(self) -> Self:
+  def __enter__(self) -> 'StopRequest':
     for number in (signal.SIGINT, signal.SIGTERM):
       try:
         self._previous[number] = signal.signal(number, self._stop)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 from flax import struct
-from jaxtyping import Array, Int32, Key
+from jaxtyping import Array, Key
 
 
 @struct.dataclass
@@ -15,13 +15,13 @@ class TrainState:
   """What changes while training.
 
   Attributes:
-    step: the number of steps taken; all randomness of the next step is folded
+    step: the number of steps taken, an int32 scalar; all randomness of the next step is folded
       from it and the run's keys, so that no key need be kept.
     params: the model's parameters.
     opt_state: the optimiser's state.
   """
 
-  step: Int32[Array, '']
+  step: Any
   params: Any
   opt_state: Any
 
@@ -37,10 +37,10 @@ class RunKeys:
     dropout: values dropped.
   """
 
-  init: Key[Array, '']
-  order: Key[Array, '']
-  augmentation: Key[Array, '']
-  dropout: Key[Array, '']
+  init: Any
+  order: Any
+  augmentation: Any
+  dropout: Any
 
   @classmethod
   def create(cls, seed: int) -> 'RunKeys':

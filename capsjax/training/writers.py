@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
-from jaxtyping import ArrayLike, Shaped
+from jaxtyping import Shaped
 
 from capsjax.errors import UserError
 
@@ -63,7 +63,9 @@ class MetricsWriter:
         filename_suffix=f'.{time.time_ns()}',
       )
 
-  def write_scalars(self, step: int, scalars: Mapping[str, ArrayLike]) -> None:
+  def write_scalars(
+    self, step: int, scalars: Mapping[str, SupportsFloat]
+  ) -> None:
     """Writes numbers by name, for example 'train/margin_loss'."""
     line: dict[str, Any] = {'step': step}
     if self._steps_per_epoch is not None:
@@ -110,7 +112,9 @@ class MetricsWriter:
 class NullWriter:
   """Takes the calls of a `MetricsWriter` and writes nothing."""
 
-  def write_scalars(self, step: int, scalars: Mapping[str, ArrayLike]) -> None:
+  def write_scalars(
+    self, step: int, scalars: Mapping[str, SupportsFloat]
+  ) -> None:
     """Does nothing."""
 
   def write_images(

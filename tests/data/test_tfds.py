@@ -192,6 +192,19 @@ def test_labels_that_are_no_classes_are_told(
     load_tfds(name, data_dir=tmp_path)
 
 
+def test_images_that_are_not_bytes_are_told(tmp_path, tfds, define, user_error):
+  grey = [{'image': picture(1).convert('L'), 'label': 0}]
+  builder = define(
+    'CapsjaxDeep',
+    {'train': grey, 'test': grey},
+    image=tfds.features.Image(shape=(None, None, 1), dtype=np.uint16),
+    label=tfds.features.ClassLabel(num_classes=4),
+  )
+  name = prepared(tmp_path, builder)
+  with user_error(name, 'uint8 images'):
+    load_tfds(name, data_dir=tmp_path)
+
+
 def test_labels_that_are_withheld_are_told(tmp_path, define, user_error):
   hidden = [{'image': picture(value), 'label': -1} for value in range(3)]
   splits = {'train': examples(0, 5), 'test': hidden}

@@ -1,5 +1,8 @@
 """What the tests of routing share: the entries, their options, small arrays."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -28,8 +31,7 @@ def halve(vectors):
 OPTIONS = {
   'paper': {},
   'one_iteration': {'num_iterations': 1},
-  'two_iterations': {'num_iterations': 2},
-  'six_iterations': {'num_iterations': 6},
+  'five_iterations': {'num_iterations': 5},
   'stop_gradient': {'stop_gradient': True},
   'leaky': {'leaky': True},
   'bias': {'bias': BIAS},
@@ -66,3 +68,35 @@ def as_jax(value, dtype=jnp.float32):
 
 def options_as_jax(options, dtype=jnp.float32):
   return {name: as_jax(value, dtype) for name, value in options.items()}
+
+
+@functools.cache
+def compiled(entry, static_items):
+  """A jitted entry that also returns the couplings.
+
+  Args:
+    entry: a name in `ENTRIES`.
+    static_items: names and values of the options that are not arrays.
+
+  Returns:
+    A function of inputs, kernel and the options that are arrays.
+  """
+  static = dict(static_items)
+
+  def route(inputs, kernel, arrays):
+    return ENTRIES[entry](
+      inputs, kernel, return_couplings=True, **static, **arrays
+    )
+
+  return jax.jit(route)
+
+
+def route(entry, inputs, kernel, *, dtype=jnp.float32, **options):
+  """Capsules and couplings of one entry, in a dtype, as NumPy's float64."""
+  arrays = {n: v for n, v in options.items() if isinstance(v, np.ndarray)}
+  static = {n: v for n, v in options.items() if n not in arrays}
+  result = compiled(entry, tuple(sorted(static.items())))(
+    as_jax(inputs, dtype), as_jax(kernel, dtype), options_as_jax(arrays, dtype)
+  )
+  assert all(array.dtype == dtype for array in result)
+  return tuple(np.asarray(array).astype(np.float64) for array in result)

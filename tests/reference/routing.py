@@ -25,14 +25,11 @@ class Iteration(NamedTuple):
 
 def compute_votes(inputs: np.ndarray, kernel: np.ndarray) -> np.ndarray:
   """`u^_j|i = W_ij u_i` for one example, `[in_caps, out_caps, out_dim]`."""
-  in_caps, out_caps, in_dim, out_dim = kernel.shape
+  in_caps, out_caps, _, out_dim = kernel.shape
   votes = np.zeros((in_caps, out_caps, out_dim))
   for i in range(in_caps):
     for j in range(out_caps):
-      for e in range(out_dim):
-        votes[i, j, e] = sum(
-          kernel[i, j, d, e] * inputs[i, d] for d in range(in_dim)
-        )
+      votes[i, j] = inputs[i] @ kernel[i, j]
   return votes
 
 

@@ -210,15 +210,15 @@ def test_no_checkpoint(tmp_path, saved):
       restore(saved, make_state(0), which=which, warn=no_warning)
 
 
-def test_leftovers_are_ignored_and_swept(tmp_path):
-  for name in ('8.orbax-checkpoint-tmp', '3.replaced', 'notes'):
+def test_leftovers_are_ignored_and_swept(tmp_path, caplog):
+  for name in ('3.orbax-checkpoint-tmp', '8.orbax-checkpoint-tmp', 'notes'):
     (tmp_path / 'latest' / name).mkdir(parents=True)
   (tmp_path / 'latest' / '9').write_text('a file')
-  shutil.rmtree(tmp_path / 'latest' / '3.replaced')
   assert restore(tmp_path, make_state(0), warn=no_warning) is None
   save(tmp_path, latest=[8])
   left = {path.name for path in (tmp_path / 'latest').iterdir()}
   assert left == {'8', '9', 'notes'}
+  assert not caplog.records
 
 
 def files_of(directory):
@@ -260,7 +260,7 @@ def test_damage_anywhere_is_noticed(copy, damage, warnings, capfd):
     skipped += restored.step == 1
     shutil.rmtree(copy / 'latest' / '2')
     shutil.copytree(pristine, copy / 'latest' / '2')
-  assert skipped >= 5
+  assert skipped >= 3
   assert capfd.readouterr().err == ''
 
 
@@ -385,17 +385,33 @@ def test_unwritable_directory(tmp_path):
     Checkpointer(tmp_path / 'file' / 'checkpoints')
 
 
-def test_failure_behind_is_told_by_the_next_call(tmp_path, capfd):
+def test_failure_is_told_in_one_line(tmp_path, caplog):
   checkpointer = Checkpointer(tmp_path)
   checkpointer.save_best(1, make_state(1), metric=0.1)
   shutil.rmtree(tmp_path / 'latest')
   (tmp_path / 'latest').write_text('no folder any more')
   with pytest.raises(UserError, match='cannot write'):
     checkpointer.save_latest(2, make_state(2))
-    checkpointer.wait()
   checkpointer.close()
   assert available_steps(tmp_path)['best'] == [1]
-  assert capfd.readouterr().err == ''
+  assert not caplog.records
+
+
+def test_failure_behind_is_told_by_the_next_call(tmp_path, caplog, monkeypatch):
+  def fail(*_):
+    raise OSError('no space left')
+
+  checkpointer = Checkpointer(tmp_path)
+  with monkeypatch.context() as patch:
+    patch.setattr(ocp.CompositeCheckpointHandler, 'finalize', fail)
+    checkpointer.save_latest(1, make_state(1))
+    with pytest.raises(UserError, match='cannot write .*no space left; make'):
+      checkpointer.save_latest(2, make_state(2))
+  checkpointer.save_latest(3, make_state(3))
+  checkpointer.close()
+  assert available_steps(tmp_path)['latest'] == [3]
+  # Orbax would log the traceback as well.
+  assert not caplog.records
 
 
 def test_two_devices_to_one(tmp_path):

@@ -1,0 +1,209 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from capsjax.data import epoch_permutation
+from capsjax.errors import UserError
+from capsjax.evaluation import Metrics, create_eval_step, evaluate
+from capsjax.training.parallel import Devices
+from capsjax.training.pipeline import DeviceData, create_make_batch
+from capsjax.training.state import RunKeys, TrainState, create_state
+from capsjax.training.step import create_train_step
+from tests.training import tiny
+
+BATCH = 8
+SIZE = 40
+STEPS_PER_EPOCH = SIZE // BATCH
+KEYS = RunKeys.create(0)
+
+
+class Run:
+  """A training function on some devices, and what it is called with."""
+
+  def __init__(self, num_devices, *, single_step=True, max_shift=2):
+    self.devices = Devices(limit=num_devices)
+    self.traces = 0
+    self.optimizer = optax.adam(1e-2)
+    self.model = tiny.model()
+    train_step = create_train_step(
+      self._apply,
+      tiny.objective,
+      self.optimizer,
+      dropout_key=KEYS.dropout,
+      num_labels=1,
+    )
+    self.train = self.devices.train_fn(
+      train_step,
+      create_make_batch(
+        num_classes=tiny.CLASSES,
+        max_shift=max_shift,
+        augmentation_key=KEYS.augmentation,
+      ),
+      batch_size=BATCH,
+      steps_per_epoch=STEPS_PER_EPOCH,
+      num_classes=tiny.CLASSES,
+      single_step=single_step,
+    )
+    data = tiny.split(SIZE)
+    self.data = self.devices.replicate(DeviceData(data.images, data.labels))
+
+  def _apply(self, *args, **kwargs):
+    self.traces += 1
+    return self.model.apply(*args, **kwargs)
+
+  def start(self):
+    state = create_state(
+      self.model, self.optimizer, KEYS.init, image_shape=tiny.IMAGE_SHAPE
+    )
+    return self.devices.replicate(state)
+
+  def steps(self, state, counts):
+    metrics = Metrics.empty(tiny.CLASSES)
+    for count in counts:
+      epoch = int(state.step) // STEPS_PER_EPOCH
+      order = epoch_permutation(KEYS.order, epoch, SIZE)
+      state, more = self.train(state, self.data, order, count)
+      metrics = metrics.merge(jax.device_get(more))
+    return jax.device_get(state), metrics.compute()
+
+
+def assert_close(a, b):
+  jax.tree.map(
+    lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=2e-5), a, b
+  )
+
+
+def test_two_devices_take_the_same_steps_as_one():
+  one, two = Run(1), Run(2)
+  state_1, results_1 = one.steps(one.start(), [1] * 7)
+  state_2, results_2 = two.steps(two.start(), [1] * 7)
+  assert state_1.step == state_2.step == 7
+  assert_close(state_1.params, state_2.params)
+  assert results_1.count == results_2.count == 7 * BATCH
+  assert results_1.confusion == results_2.confusion
+  assert results_1.loss == pytest.approx(results_2.loss, rel=1e-4)
+
+
+def test_many_steps_of_a_call_are_the_steps_one_by_one():
+  single, many = Run(1), Run(1, single_step=False)
+  state_1, results_1 = single.steps(single.start(), [1] * 8)
+  state_2, results_2 = many.steps(many.start(), [3, 2, 3])
+  assert state_1.step == state_2.step == 8
+  assert_close(state_1.params, state_2.params)
+  assert results_1.confusion == results_2.confusion
+  assert many.traces == 1, 'another number of steps must not compile anew'
+
+
+def test_steps_are_traced_once():
+  run = Run(2)
+  run.steps(run.start(), [1] * (3 * STEPS_PER_EPOCH))
+  assert run.traces == 1
+
+
+def test_a_run_learns():
+  run = Run(2)
+  state, first = run.steps(run.start(), [1] * STEPS_PER_EPOCH)
+  state = run.devices.replicate(state)
+  _, last = run.steps(state, [1] * (20 * STEPS_PER_EPOCH))
+  assert last.loss < 0.5 * first.loss
+
+
+@pytest.mark.parametrize('num_devices', [1, 2])
+def test_an_epoch_visits_every_example_once(num_devices):
+  devices = Devices(limit=num_devices)
+  seen = []
+
+  def make_batch(data, indices, step, positions):
+    jax.debug.callback(
+      lambda i, s, p: seen.append((int(s), i.tolist(), p.tolist())),
+      indices,
+      step,
+      positions,
+    )
+    return indices
+
+  def train_step(state, batch, *, axis_name):
+    step = state.step + jax.lax.psum(0 * batch[0], axis_name) + 1
+    return TrainState(step, (), ()), Metrics.empty(tiny.CLASSES)
+
+  train = devices.train_fn(
+    train_step,
+    make_batch,
+    batch_size=BATCH,
+    steps_per_epoch=STEPS_PER_EPOCH,
+    num_classes=tiny.CLASSES,
+    single_step=True,
+  )
+  state = devices.replicate(TrainState(jnp.int32(STEPS_PER_EPOCH), (), ()))
+  order = epoch_permutation(KEYS.order, 1, SIZE)
+  for _ in range(STEPS_PER_EPOCH):
+    state, _ = train(state, DeviceData(np.zeros(()), np.zeros(())), order, 1)
+  jax.effects_barrier()
+  visited = {}
+  for step, indices, positions in seen:
+    for index, position in zip(indices, positions, strict=True):
+      visited[step - STEPS_PER_EPOCH, position] = index
+  expected = np.asarray(order).reshape(STEPS_PER_EPOCH, BATCH)
+  assert visited == dict(np.ndenumerate(expected))
+  assert sorted(visited.values()) == list(range(SIZE))
+
+
+def test_shift_of_an_example_does_not_depend_on_its_neighbours():
+  make_batch = create_make_batch(
+    num_classes=tiny.CLASSES, max_shift=2, augmentation_key=KEYS.augmentation
+  )
+  data = tiny.split(SIZE)
+  data = DeviceData(jnp.asarray(data.images), jnp.asarray(data.labels))
+  indices = jnp.arange(8, dtype=jnp.int32)
+  whole = make_batch(data, indices, jnp.int32(5), indices)
+  half = make_batch(data, indices[4:], jnp.int32(5), indices[4:])
+  later = make_batch(data, indices, jnp.int32(6), indices)
+  np.testing.assert_array_equal(whole.images[4:], half.images)
+  assert (whole.images != later.images).any()
+  np.testing.assert_array_equal(whole.targets.argmax(-1), data.labels[:8])
+
+
+@pytest.mark.parametrize('num_devices', [1, 2])
+@pytest.mark.parametrize('batch_size', [2, 4, 10, 16])
+def test_evaluation_counts_every_image_once(num_devices, batch_size):
+  """Against the whole split in one plain call, without padding."""
+  model, split = tiny.model(), tiny.split(10)
+  params = create_state(
+    model, optax.adam(1e-3), KEYS.init, image_shape=tiny.IMAGE_SHAPE
+  ).params
+  devices = Devices(limit=num_devices)
+  eval_step = create_eval_step(
+    model.apply, tiny.objective, num_classes=tiny.CLASSES, num_labels=1
+  )
+  results = evaluate(
+    devices.eval_fn(eval_step),
+    devices.replicate(params),
+    split,
+    batch_size=batch_size,
+    num_classes=tiny.CLASSES,
+  ).compute()
+  output = model.apply({'params': params}, jnp.asarray(split.images) / 255.0)
+  predicted = np.asarray(output.scores).argmax(-1)
+  confusion = np.zeros((3, 3), int)
+  np.add.at(confusion, (split.labels, predicted), 1)
+  assert results.count == 10
+  assert results.confusion == confusion.tolist()
+  assert results.accuracy == np.mean(predicted == split.labels)
+  error = np.asarray(output.reconstructions) - split.images / np.float32(255)
+  assert results.reconstruction_loss == pytest.approx(
+    (error**2).sum((1, 2, 3)).mean(), rel=1e-5
+  )
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+  with pytest.raises(
+    UserError, match='batch_size=7 .* 2 devices.*batch_size=8'
+  ):
+    Devices(limit=2).share(7)
+
+
+def test_more_devices_than_there_are_is_refused():
+  with pytest.raises(UserError, match='num_devices=5000'):
+    Devices(limit=5000)
