@@ -185,15 +185,17 @@ def _read_python(path: Path) -> ConfigDict:
   root = str(path.resolve().parent.parent)
   sys.path.insert(0, root)
   try:
-    config = runpy.run_path(str(path))['get_config']()
-  except KeyError as e:
-    raise UserError(f'{path} has no get_config(); see configs/base.py') from e
+    get_config = runpy.run_path(str(path)).get('get_config')
+    config = get_config() if get_config else None
   except Exception as e:
     raise UserError(f'{path} cannot be run: {_one_line(e)}') from e
   finally:
     sys.path.remove(root)
   if not isinstance(config, ConfigDict):
-    raise UserError(f'get_config() of {path} must return a ConfigDict')
+    raise UserError(
+      f'{path} must have a get_config() that returns a ConfigDict; see '
+      'configs/base.py'
+    )
   return config
 
 

@@ -55,7 +55,9 @@ class Experiment:
   keys: RunKeys
 
   @classmethod
-  def create(cls, config: ConfigDict, dataset: Dataset | None = None) -> 'Experiment':
+  def create(
+    cls, config: ConfigDict, dataset: Dataset | None = None
+  ) -> 'Experiment':
     """Builds all parts.
 
     Args:

@@ -5,6 +5,7 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
+from capsjax.cache import cache_dir
 from capsjax.errors import UserError
 
 _TIMEOUT_SECONDS = 30
@@ -30,8 +31,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
     raise UserError(
       f'data folder {folder} {trouble}: name one that exists in data_dir'
     )
-  cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  folder = pathlib.Path(cache).expanduser() / 'capsjax' / 'data'
+  folder = cache_dir() / 'data'
   make_folder(folder)
   return folder
 

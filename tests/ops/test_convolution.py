@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
+from jax import export, lax
 
 from capsjax import ops
 from capsjax.ops.convolution_cost import choose_tile
@@ -248,11 +248,6 @@ def test_an_empty_batch_is_a_batch(monkeypatch, method):
   np.testing.assert_array_equal(d_kernel, 0)
 
 
-def test_an_empty_batch_has_a_method():
-  case = GEOMETRIES['3x3']._replace(batch=0)
-  assert value_and_gradients(ops.convolution, case)[0].size == 0
-
-
 @pytest.mark.parametrize('image', [(8, 20), (20, 8)])
 def test_a_kernel_larger_than_the_image_is_refused(image):
   inputs, kernel = jnp.zeros((2, *image, 1)), jnp.zeros((9, 9, 1, 4))
@@ -278,7 +273,7 @@ def lowered_for(platform):
 
   shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in case.arrays()[:2]]
   step = jax.jit(jax.value_and_grad(loss, (0, 1)))
-  return jax.export.export(step, platforms=[platform])(*shapes).mlir_module()
+  return export.export(step, platforms=[platform])(*shapes).mlir_module()
 
 
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])

@@ -1,0 +1,185 @@
+"""Every configuration builds, and every field of it is read by something."""
+
+import dataclasses
+import inspect
+import json
+
+import jax
+import pytest
+from ml_collections import ConfigDict
+
+from capsjax import configuration
+from capsjax.errors import UserError
+from capsjax.evaluation import capsule_losses
+from capsjax.models import BaselineCNN, CapsNet, create_model
+from capsjax.training.optimizer import create_schedule
+from tests.conftest import REPOSITORY
+
+FOLDER = REPOSITORY / 'configs'
+LEAVES = sorted(
+  path.stem for path in FOLDER.glob('*.py') if path.stem != 'base'
+)
+PARAMETERS = {
+  'digits': 8_215_568,
+  'fashion_mnist': 8_215_568,
+  'mnist': 8_215_568,
+  'mnist_baseline': 35_445_522,
+  'mnist_official': 8_215_568 + 160,
+}
+
+
+def load(name, *overrides):
+  return configuration.load(FOLDER / f'{name}.py', overrides)
+
+
+def test_the_table_of_parameter_counts_is_complete():
+  assert sorted(PARAMETERS) == LEAVES
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_config_builds_and_says_how_to_run_it(name):
+  config = load(name)
+  model = create_model(config.model_name, num_classes=10, **config.model)
+  shapes = jax.eval_shape(
+    model.init,
+    jax.random.key(0),
+    jax.ShapeDtypeStruct((1, 28, 28, 1), 'float32'),
+  )
+  count = sum(leaf.size for leaf in jax.tree.leaves(shapes['params']))
+  assert count == PARAMETERS[name]
+  create_schedule(steps_per_epoch=468, **config.optimizer)
+  text = (FOLDER / f'{name}.py').read_text()
+  assert f'--config configs/{name}.py' in text
+
+
+def test_every_field_is_read():
+  """By the code itself, not only by the check of its value."""
+  source = ''.join(
+    path.read_text()
+    for path in (REPOSITORY / 'capsjax').rglob('*.py')
+    if path.name != 'configuration.py'
+  )
+  config = load('mnist')
+  for field in config:
+    assert f'config.{field}' in source, field
+  assert set(config.optimizer) | {'steps_per_epoch'} == set(
+    inspect.signature(create_schedule).parameters
+  )
+  assert set(config.loss) == set(
+    inspect.signature(capsule_losses).parameters
+  ) - {'output', 'batch'}
+  for model, fields in (
+    (CapsNet, config.model),
+    (BaselineCNN, load('mnist_baseline').model),
+  ):
+    names = {f.name for f in dataclasses.fields(model)}
+    assert set(fields) <= names
+    body = inspect.getsource(model)
+    for field in fields:
+      assert f'self.{field}' in body, field
+
+
+def test_the_official_code_differs_where_it_should():
+  """paper.md lists its departures; the others are defaults."""
+  paper, official = load('mnist'), load('mnist_official')
+  old, new = map(configuration.flatten, (paper, official))
+  assert {k for k in old if old[k] != new[k]} == {
+    'loss.margin_weight',
+    'model.primary_scale',
+    'model.use_capsule_bias',
+    'model.initialization',
+  }
+  assert official.loss.margin_weight == pytest.approx(0.5 / 10)
+  assert official.model.primary_scale == 1 / 32
+
+
+def test_overrides_of_every_kind():
+  config = load(
+    'mnist',
+    '--config.batch_size=7',
+    '--config.optimizer.learning_rate=1e-2',
+    '--config.optimizer.milestones=(3, 4.5)',
+    '--config.model.leaky=True',
+    '--noconfig.model.has_decoder',
+    '--config.model.decoder_sizes=(3, 4)',
+    '--config.model.hidden_capsules=((20, 6),)',
+    '--config.data_dir=a folder',
+  )
+  assert config.batch_size == 7
+  assert config.optimizer.learning_rate == 0.01
+  assert tuple(config.optimizer.milestones) == (3, 4.5)
+  assert config.model.leaky and not config.model.has_decoder
+  assert config.model.decoder_sizes == (3, 4)
+  assert config.model.hidden_capsules == ((20, 6),)
+  assert config.data_dir == 'a folder'
+
+
+def test_saved_config_is_the_same_again(tmp_path):
+  config = load('mnist', '--config.model.hidden_capsules=((20, 6),)')
+  configuration.save(config, tmp_path)
+  path = tmp_path / configuration.FILE_NAME
+  assert configuration.load(path) == config
+  assert configuration.load(path, ['--config.seed=4']).seed == 4
+  configuration.require_continues(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('override', 'is_allowed'),
+  [
+    ('--config.num_epochs=77', True),
+    ('--config.data_dir=elsewhere', True),
+    ('--config.seed=9', False),
+    ('--config.model.num_types=3', False),
+    ('--config.dataset=digits', False),
+    ('--config.batch_size=64', False),
+  ],
+)
+def test_what_a_continued_run_may_change(tmp_path, override, is_allowed):
+  configuration.save(load('mnist'), tmp_path)
+  config = load('mnist', override)
+  if is_allowed:
+    configuration.require_continues(config, tmp_path)
+  else:
+    field = override.split('=')[0].removeprefix('--config.')
+    with pytest.raises(UserError, match=field):
+      configuration.require_continues(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('text', 'hint'),
+  [
+    ('x = 1', 'get_config'),
+    ('def get_config():\n  return 3', 'ConfigDict'),
+    ('def get_config(:', 'cannot be run'),
+    ('def get_config():\n  return {}["seed"]', "'seed'"),
+  ],
+)
+def test_a_config_file_that_is_none(tmp_path, text, hint):
+  path = tmp_path / 'mine.py'
+  path.write_text(text)
+  with pytest.raises(UserError, match=hint):
+    configuration.load(path)
+
+
+def test_missing_and_needless_fields_are_named(tmp_path):
+  fields = load('mnist').to_dict()
+  (tmp_path / 'config.json').write_text(json.dumps(fields | {'momentum': 0.9}))
+  with pytest.raises(UserError, match='momentum'):
+    configuration.load(tmp_path / 'config.json')
+  del fields['seed']
+  (tmp_path / 'config.json').write_text(json.dumps(fields))
+  with pytest.raises(UserError, match='seed'):
+    configuration.load(tmp_path / 'config.json')
+
+
+def test_configs_can_be_read_without_jax(repository):
+  """Each is a function that returns a ConfigDict, whatever else there is."""
+  import subprocess
+  import sys
+
+  program = (
+    'import sys; from configs import mnist; mnist.get_config();'
+    'assert "jax" not in sys.modules'
+  )
+  subprocess.run([sys.executable, '-c', program], cwd=repository, check=True)
+  assert isinstance(load('digits'), ConfigDict)

@@ -1,0 +1,34 @@
+"""What the README shows runs."""
+
+import re
+
+from capsjax import configuration, main
+from tests.conftest import REPOSITORY
+
+README = (REPOSITORY / 'README.md').read_text()
+
+
+def test_the_snippets_run():
+  snippets = re.findall(r'```python\n(.*?)```', README, re.S)
+  assert snippets
+  for snippet in snippets:
+    exec(compile(snippet, 'README.md', 'exec'), {})
+
+
+def test_the_commands_are_understood():
+  """Each is parsed, and its configuration read with all overrides."""
+  lines = README.replace('\\\n', ' ').splitlines()
+  prefix = 'python -m capsjax.main '
+  commands = [line.strip() for line in lines if line.startswith(prefix)]
+  assert len(commands) >= 3
+  for command in commands:
+    options, overrides = main._parse(command.removeprefix(prefix).split())
+    if options.config is not None:
+      configuration.load(REPOSITORY / options.config, overrides)
+
+
+def test_the_configurations_named_are_there():
+  named = set(re.findall(r'configs/\w+\.py', README))
+  assert named == {
+    f'configs/{path.name}' for path in (REPOSITORY / 'configs').glob('*.py')
+  }
