@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from capsjax import configuration
+from capsjax.commands.monitor import Monitor
 from capsjax.errors import UserError
-from capsjax.evaluation import Results, evaluate
+from capsjax.evaluation import Results
 from capsjax.experiment import Experiment, count_parameters
 from capsjax.training import checkpoint
 from capsjax.training.loop import Plan, fit
@@ -18,12 +18,9 @@ from capsjax.training.reporter import Reporter
 from capsjax.training.signals import StopRequest
 from capsjax.training.state import TrainState
 from capsjax.training.writers import MetricsWriter, NullWriter
-from capsjax.visualization import image_grid
 
 # Steps that an accelerator takes without the host.
 _STEPS_PER_CALL = 100
-# Test images that are shown beside their reconstructions.
-_NUM_PICTURES = 10
 
 
 def run(config: ConfigDict, workdir: Path) -> Results | None:
@@ -63,7 +60,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
     ) as progress,
     StopRequest(progress.write) as stop,
   ):
-    evaluator = _Evaluator(experiment, plan, writer, progress)
+    monitor = Monitor(experiment, writer=writer, progress=progress)
     reporter = Reporter(
       initial_step=int(state.step),
       log_every_steps=config.log_every_steps,
@@ -79,75 +76,25 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
       train_fn=experiment.train_fn(single_step=plan.steps_per_call == 1),
       data=experiment.device_data(),
       order_key=experiment.keys.order,
-      evaluate=evaluator,
+      evaluate=monitor,
       best=best,
       checkpointer=checkpointer,
       reporter=reporter,
       should_stop=lambda: experiment.devices.any_process(bool(stop)),
     )
-    step = int(state.step)
-    finished = step >= plan.num_steps
-    if finished and evaluator.results is None:
-      evaluator(step, state.params)
-  say(_closing(evaluator.results, plan, step, workdir, started))
-  return evaluator.results if finished else None
-
-
-class _Evaluator:
-  """Evaluates at the end of epochs, and keeps the last result."""
-
-  def __init__(self, experiment, plan, writer, progress):
-    self.results: Results | None = None
-    self._experiment = experiment
-    self._plan = plan
-    self._writer = writer
-    self._progress = progress
-    self._eval_fn = experiment.eval_fn()
-
-  def __call__(self, step, params):
-    """Evaluates, shows and writes; returns the score to choose the best by."""
-    with self._progress.paused():
-      return self._evaluate(step, params)
-
-  def _evaluate(self, step, params):
-    dataset = self._experiment.dataset
-    self.results = self._measure('test', dataset.test, step, params)
-    self._write_pictures(step, params)
-    if self._experiment.config.select_best_by == 'test':
-      return self.results.accuracy
-    if dataset.validation is None:
-      return None
-    return self._measure(
-      'validation', dataset.validation, step, params
-    ).accuracy
-
-  def _measure(self, name, split, step, params):
-    results = evaluate(
-      self._eval_fn,
-      params,
-      split,
-      batch_size=self._experiment.config.batch_size,
-      num_classes=self._experiment.dataset.num_classes,
-    ).compute()
-    scalars = results.scalars()
-    self._writer.write_scalars(
-      step, {f'{name}/{key}': value for key, value in scalars.items()}
+  step = int(state.step)
+  if step < plan.num_steps:
+    say(
+      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
+      f'on: python -m capsjax.main --workdir {workdir}'
     )
-    self._progress.write(
-      f'epoch {step / self._plan.steps_per_epoch:g}: {name} error '
-      f'{results.error:.2f}%, loss {results.loss:.4f} '
-      f'({results.count:,} images)'
-    )
-    return results
-
-  def _write_pictures(self, step, params):
-    images = self._experiment.dataset.test.images[:_NUM_PICTURES]
-    reconstructions = self._experiment.reconstruct(params, images)
-    if reconstructions is not None:
-      rows = [images / np.float32(255), reconstructions]
-      self._writer.write_images(
-        step, {'test/images_and_reconstructions': image_grid(rows)}
-      )
+    return None
+  # A run that was finished before is measured again, but not written again.
+  test = experiment.dataset.test
+  results = monitor.test or monitor.measure(test, state.params)
+  minutes = (time.monotonic() - started) / 60
+  say(_closing(results, config.num_epochs, workdir, minutes))
+  return results
 
 
 def _plan(experiment: Experiment) -> Plan:
@@ -226,19 +173,14 @@ def _selection(experiment: Experiment) -> str:
   return 'chosen by the validation set'
 
 
-def _closing(results, plan, step, workdir, started):
-  minutes = (time.monotonic() - started) / 60
-  command = 'python -m capsjax.main'
-  if step < plan.num_steps:
-    return (
-      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
-      f'on: {command} --workdir {workdir}'
-    )
-  epochs = step / plan.steps_per_epoch
+def _closing(
+  results: Results, num_epochs: int, workdir: Path, minutes: float
+) -> str:
   return (
     f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
-    f'of {results.count:,} images) after {epochs:g} epochs, {minutes:.1f} '
-    f'minutes; more: {command} evaluate --workdir {workdir}'
+    f'of {results.count:,} images) after {num_epochs} epochs; {minutes:.1f} '
+    'minutes\nlook further: python -m capsjax.main evaluate --workdir '
+    f'{workdir}'
   )
 
 

@@ -10,9 +10,11 @@ class ModelOutput:
   """The result of a model for a batch of images.
 
   Attributes:
-    scores: `[*batch, num_classes]`, the evidence for each class; the highest is the prediction. Capsule
-      lengths in [0, 1) of a CapsNet, logits of a baseline.
-    capsules: `[*batch, num_classes, dim]`, class capsules, or None if the model has none.
+    scores: `[*batch, num_classes]`, the evidence for each class; the highest is
+      the prediction. Capsule lengths in [0, 1) of a CapsNet, logits of a
+      baseline.
+    capsules: `[*batch, num_classes, dim]`, class capsules, or None if the model
+      has none.
     reconstructions: `[*batch, height, width, channels]`, decoded images in
       [0, 1], or None without a decoder.
   """

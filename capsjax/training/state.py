@@ -15,8 +15,9 @@ class TrainState:
   """What changes while training.
 
   Attributes:
-    step: the number of steps taken, an int32 scalar; all randomness of the next step is folded
-      from it and the run's keys, so that no key need be kept.
+    step: the number of steps taken, an int32 scalar; all randomness of the
+      next step is folded from it and the run's keys, so that no key need be
+      kept.
     params: the model's parameters.
     opt_state: the optimiser's state.
   """

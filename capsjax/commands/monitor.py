@@ -1,0 +1,95 @@
+"""What a run is measured by, and shown of it, at the end of its epochs."""
+
+from typing import Any
+
+import numpy as np
+
+from capsjax.data import Split
+from capsjax.evaluation import Results, evaluate
+from capsjax.experiment import Experiment
+from capsjax.training.progress import Progress
+from capsjax.training.writers import MetricsWriter, NullWriter
+from capsjax.visualization import image_grid
+
+# Test images that are shown beside their reconstructions.
+_NUM_PICTURES = 10
+
+
+class Monitor:
+  """Evaluates a state, writes and shows the result.
+
+  Attributes:
+    test: the last result on the test set, or None.
+
+  Args:
+    experiment: what is trained.
+    writer: takes scalars and pictures.
+    progress: takes lines for a person, and is paused meanwhile.
+  """
+
+  def __init__(
+    self,
+    experiment: Experiment,
+    *,
+    writer: MetricsWriter | NullWriter,
+    progress: Progress,
+  ) -> None:
+    self.test: Results | None = None
+    self._experiment = experiment
+    self._writer = writer
+    self._progress = progress
+    self._eval_fn = experiment.eval_fn()
+
+  def __call__(self, step: int, params: Any) -> float | None:
+    """Evaluates on the test set, and on the validation set if there is one.
+
+    Args:
+      step: the number of steps taken.
+      params: the parameters, on every device.
+
+    Returns:
+      The accuracy to choose the best state by, on the set that the
+      configuration names; None if it is not there.
+    """
+    dataset = self._experiment.dataset
+    with self._progress.paused():
+      self.test = self.measure(dataset.test, params)
+      self._report('test', step, self.test)
+      self._write_pictures(step, params)
+      validation = None
+      if dataset.validation is not None:
+        validation = self.measure(dataset.validation, params)
+        self._report('validation', step, validation)
+    by_test = self._experiment.config.select_best_by == 'test'
+    chosen = self.test if by_test else validation
+    return None if chosen is None else chosen.accuracy
+
+  def measure(self, split: Split, params: Any) -> Results:
+    """Evaluates on every image of a split."""
+    return evaluate(
+      self._eval_fn,
+      params,
+      split,
+      batch_size=self._experiment.config.batch_size,
+      num_classes=self._experiment.dataset.num_classes,
+    ).compute()
+
+  def _report(self, name: str, step: int, results: Results) -> None:
+    self._writer.write_scalars(
+      step,
+      {f'{name}/{key}': value for key, value in results.scalars().items()},
+    )
+    epoch = step / self._experiment.steps_per_epoch
+    self._progress.write(
+      f'epoch {epoch:g}: {name} error {results.error:.2f}%, loss '
+      f'{results.loss:.4f} ({results.count:,} images)'
+    )
+
+  def _write_pictures(self, step: int, params: Any) -> None:
+    images = self._experiment.dataset.test.images[:_NUM_PICTURES]
+    reconstructions = self._experiment.reconstruct(params, images)
+    if reconstructions is not None:
+      rows = [images / np.float32(255), reconstructions]
+      self._writer.write_images(
+        step, {'test/images_and_reconstructions': image_grid(rows)}
+      )
