@@ -11,7 +11,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from capsjax.errors import UserError
+from capsjax.errors import UserError, one_line
 
 FILE_NAME = 'config.json'
 
@@ -44,6 +44,8 @@ _POSITIVE: _Rule = (
   'greater than 0',
 )
 _SHARE: _Rule = (lambda value: 0 <= value <= 1, 'from 0 to 1')
+
+_SECTIONS = ('loss', 'model', 'optimizer')
 
 # Every field outside `model`, whose fields are those of the module.
 _RULES: dict[str, _Rule] = {
@@ -106,7 +108,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
     )
     values(argv)
   except (flags.Error, AttributeError, KeyError, ValueError, TypeError) as e:
-    raise UserError(_one_line(e)) from e
+    raise UserError(one_line(e)) from e
   check(config)
   return config.lock()
 
@@ -118,15 +120,16 @@ def check(config: ConfigDict) -> None:
     UserError: naming the field.
   """
   fields = flatten(config)
-  for field, (is_right, meaning) in _RULES.items():
-    # A model without capsules has no field under `loss`.
-    if field not in fields:
-      if field.startswith('loss.'):
-        continue
+  sections = [f for f in _SECTIONS if isinstance(config.get(f), ConfigDict)]
+  # A model without capsules has no field under `loss`.
+  required = [f for f in _RULES if not f.startswith('loss.')]
+  for field in (*_SECTIONS, *required):
+    if field not in fields and field not in sections:
       raise UserError(
         f'the configuration has no field {field}; start from configs/base.py'
       )
-    if not is_right(fields[field]):
+  for field, (is_right, meaning) in _RULES.items():
+    if field in fields and not _holds(is_right, fields[field]):
       raise UserError(
         f'config.{field}={fields[field]!r}, but it must be {meaning}'
       )
@@ -135,6 +138,13 @@ def check(config: ConfigDict) -> None:
       raise UserError(
         f'nothing reads config.{field}; the fields are in configs/base.py'
       )
+
+
+def _holds(is_right: Callable[[Any], bool], value: Any) -> bool:
+  try:
+    return is_right(value)
+  except TypeError:  # A value of another type, in a file written by hand.
+    return False
 
 
 def flatten(config: ConfigDict) -> dict[str, Any]:
@@ -188,7 +198,7 @@ def _read_python(path: Path) -> ConfigDict:
     get_config = runpy.run_path(str(path)).get('get_config')
     config = get_config() if get_config else None
   except Exception as e:
-    raise UserError(f'{path} cannot be run: {_one_line(e)}') from e
+    raise UserError(f'{path} cannot be run: {one_line(e)}') from e
   finally:
     sys.path.remove(root)
   if not isinstance(config, ConfigDict):
@@ -203,9 +213,9 @@ def _read_json(path: Path) -> ConfigDict:
   try:
     fields = json.loads(path.read_text())
     return ConfigDict(_with_tuples(fields), convert_dict=True)
-  except (OSError, ValueError, TypeError) as e:
+  except (OSError, AttributeError, TypeError, ValueError) as e:
     raise UserError(
-      f'{path} is damaged ({_one_line(e)}); give the configuration again with '
+      f'{path} is damaged ({one_line(e)}); give the configuration again with '
       '--config and a new --workdir'
     ) from e
 
@@ -217,7 +227,3 @@ def _with_tuples(value: Any) -> Any:
   if isinstance(value, list):
     return tuple(map(_with_tuples, value))
   return value
-
-
-def _one_line(error: BaseException) -> str:
-  return ' '.join(str(error).split()) or type(error).__name__

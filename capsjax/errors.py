@@ -1,4 +1,7 @@
-"""The one exception that is the user's to mend."""
+"""The one exception that is the user's to mend, and words for its line."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -8,3 +11,15 @@ class UserError(Exception):
   `capsjax.main` prints that line and exits with status 2; code that imports
   capsjax may catch it.
   """
+
+
+def one_line(error: BaseException) -> str:
+  """An error's text without line breaks, or its type if it has none."""
+  return ' '.join(str(error).split()) or type(error).__name__
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+  """A question that offers the names nearest to a wrong one, or all of them."""
+  options = sorted(options)
+  near = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
+  return f'did you mean {" or ".join(near or options)}?'

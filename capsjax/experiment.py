@@ -12,10 +12,11 @@ from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
 from capsjax.data import Dataset, load_dataset, scale_images
-from capsjax.errors import UserError
+from capsjax.errors import UserError, one_line
 from capsjax.evaluation import (
   EvaluateFn,
   Objective,
+  Results,
   capsule_losses,
   create_eval_step,
   cross_entropy_losses,
@@ -27,7 +28,11 @@ from capsjax.training.pipeline import DeviceData, create_make_batch
 from capsjax.training.state import RunKeys, TrainState, create_state
 from capsjax.training.step import create_train_step
 
-_OBJECTIVES = {'capsnet': capsule_losses, 'baseline': cross_entropy_losses}
+# What each model is trained for, and the name of its classification loss.
+_OBJECTIVES = {
+  'capsnet': (capsule_losses, 'margin_loss'),
+  'baseline': (cross_entropy_losses, 'cross_entropy'),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,16 +91,19 @@ class Experiment:
     model = create_model(
       config.model_name, num_classes=dataset.num_classes, **config.model
     )
-    schedule = create_schedule(
-      steps_per_epoch=steps_per_epoch, **config.optimizer
-    )
+    try:
+      schedule = create_schedule(
+        steps_per_epoch=steps_per_epoch, **config.optimizer
+      )
+    except TypeError as error:
+      raise UserError(f'config.optimizer: {error}') from error
     return cls(
       config=config,
       dataset=dataset,
       devices=devices,
       model=model,
       objective=functools.partial(
-        _OBJECTIVES[config.model_name], **config.loss
+        _OBJECTIVES[config.model_name][0], **config.loss
       ),
       optimizer=create_optimizer(schedule),
       schedule=schedule,
@@ -124,10 +132,10 @@ class Experiment:
     """
     try:
       return jax.eval_shape(self.create_state)
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
       shape = 'x'.join(map(str, self.dataset.image_shape))
       raise UserError(
-        f'config.model does not fit images of {shape}: {error}'
+        f'config.model does not fit images of {shape}: {one_line(error)}'
       ) from error
 
   def device_data(self) -> DeviceData:
@@ -168,6 +176,16 @@ class Experiment:
         num_labels=1,
       )
     )
+
+  def scalars(self, split: str, results: Results) -> dict[str, float]:
+    """Results as single numbers by name, such as 'test/margin_loss'."""
+    numbers = {
+      'accuracy': results.accuracy,
+      'loss': results.loss,
+      _OBJECTIVES[self.config.model_name][1]: results.classification_loss,
+      'reconstruction_loss': results.reconstruction_loss,
+    }
+    return {f'{split}/{name}': number for name, number in numbers.items()}
 
   def reconstruct(
     self, params: Any, images: UInt8[np.ndarray, 'n h w c']

@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv: the words after the program's name; those of the process if None.
 
   Returns:
-    The exit status: 0 done, 2 a mistake of the user's or a missing thing.
+    The exit status: 0 done, 2 a mistake of the user's or a missing thing, 130
+    interrupted before there was anything to save.
   """
   options, overrides = _parse(argv)
   try:
@@ -44,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
   except UserError as error:
     print(f'capsjax: error: {error}', file=sys.stderr)
     return 2
+  except OSError as error:
+    # A folder without permission, a full disk: told as the system tells it.
+    print(f'capsjax: error: {error}', file=sys.stderr)
+    return 2
+  except KeyboardInterrupt:
+    print('capsjax: interrupted', file=sys.stderr)
+    return 130
 
 
 def entry_point() -> None:
@@ -108,6 +116,9 @@ def _parse(
   )
   if unknown:
     parser.error(f'unknown option {unknown[0]}; see --help')
+  several = options.num_processes, options.process_id
+  if options.coordinator is None and several != (None, None):
+    parser.error('--num-processes and --process-id need --coordinator')
   if options.command not in _COMMANDS:
     parser.error(
       f'unknown command {options.command!r}; choose {" or ".join(_COMMANDS)}'

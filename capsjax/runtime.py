@@ -6,7 +6,7 @@ import os
 import jax
 
 from capsjax.cache import cache_dir
-from capsjax.errors import UserError
+from capsjax.errors import UserError, one_line
 
 
 def start(
@@ -41,5 +41,4 @@ def start(
       jax.distributed.initialize(coordinator, num_processes, process_id)
     jax.devices()
   except (RuntimeError, ValueError) as error:
-    reason = ' '.join(str(error).split())
-    raise UserError(f'cannot start JAX: {reason}') from error
+    raise UserError(f'cannot start JAX: {one_line(error)}') from error

@@ -15,6 +15,8 @@ os.environ.setdefault(
   ),
 )
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
+# The tolerances are a CPU's; an accelerator that is there is not used.
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
 import jaxtyping

@@ -158,11 +158,13 @@ def test_train_continue_and_evaluate(run, tiny, tmp_path):
   assert 'test error' in out
 
 
+@pytest.mark.parametrize('steps_per_call', [1, 3])
 def test_killed_and_continued_is_as_if_nothing_had_happened(
-  command, run, tiny, tmp_path
+  command, run, tiny, tmp_path, steps_per_call
 ):
   whole, killed = tmp_path / 'whole', tmp_path / 'killed'
   words = ('--config', tiny, '--config.checkpoint_every_seconds=0')
+  words += (f'--config.steps_per_call={steps_per_call}',)
   assert run(*words, '--workdir', whole)[0] == 0
   for step in (2, 9):
     process = command(*words, '--workdir', killed)
@@ -224,9 +226,11 @@ def test_two_processes_train_as_one_does(command, run, tiny, tmp_path):
   with socket.socket() as free:
     free.bind(('127.0.0.1', 0))
     address = f'127.0.0.1:{free.getsockname()[1]}'
+  # They save together, by the clock of either.
+  options = ('--config.checkpoint_every_seconds=0.2', '--coordinator', address)
   processes = [
     command(
-      *('--config', tiny, '--workdir', two, '--coordinator', address),
+      *('--config', tiny, '--workdir', two, *options),
       *('--num-processes', 2, '--process-id', index),
     )
     for index in range(2)
@@ -326,7 +330,26 @@ MISTAKES = {
     '/nowhere/at/all',
   ),
   'no run to evaluate': (['evaluate', '--workdir', 'nowhere'], 'nowhere'),
-  'coordinator without a number': (
+  'processes without a coordinator': (
+    ['--config', 'configs/digits.py', '--num-processes', '2'],
+    '--coordinator',
+  ),
+  'zero strides': (
+    [
+      *('--config', 'configs/digits.py'),
+      '--config.model.primary_strides=(0, 2)',
+    ],
+    'config.model',
+  ),
+  'milestones that are none': (
+    [
+      *('--config', 'configs/digits.py'),
+      "--config.optimizer.milestones=('a',)",
+      '--config.optimizer.schedule=milestones',
+    ],
+    'config.optimizer',
+  ),
+  'no number of processes': (
     ['--config', 'configs/digits.py', '--num-processes', 'two'],
     'two',
   ),

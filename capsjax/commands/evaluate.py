@@ -37,7 +37,6 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
       f'{workdir} holds no run; train one with --config FILE --workdir '
       f'{workdir}'
     )
-  configuration.require_continues(config, workdir)
   experiment = Experiment.create(config)
   restored = checkpoint.restore(
     workdir / 'checkpoints',

@@ -75,10 +75,7 @@ class Monitor:
     ).compute()
 
   def _report(self, name: str, step: int, results: Results) -> None:
-    self._writer.write_scalars(
-      step,
-      {f'{name}/{key}': value for key, value in results.scalars().items()},
-    )
+    self._writer.write_scalars(step, self._experiment.scalars(name, results))
     epoch = step / self._experiment.steps_per_epoch
     self._progress.write(
       f'epoch {epoch:g}: {name} error {results.error:.2f}%, loss '

@@ -44,6 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   plan = _plan(experiment)
   folder = workdir / 'checkpoints'
   state, best = _restore_or_create(experiment, folder, say)
+  experiment.devices.require_same(int(state.step), 'checkpoints')
   if is_primary:
     _prepare(workdir, config)
   say(_summary(experiment, plan, workdir, state))
@@ -58,17 +59,22 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
       batch_size=config.batch_size,
       enabled=is_primary,
     ) as progress,
-    StopRequest(progress.write) as stop,
+    StopRequest() as stop,
   ):
     monitor = Monitor(experiment, writer=writer, progress=progress)
+
+    def write(step, results, learning_rate):
+      scalars = experiment.scalars('train', results)
+      scalars['train/learning_rate'] = learning_rate
+      scalars['train/images_per_second'] = progress.images_per_second or 0.0
+      writer.write_scalars(step, scalars)
+
     reporter = Reporter(
       initial_step=int(state.step),
       log_every_steps=config.log_every_steps,
       schedule=experiment.schedule,
       show=progress.update,
-      write=lambda step, scalars: writer.write_scalars(
-        step, {f'train/{name}': value for name, value in scalars.items()}
-      ),
+      write=write,
     )
     state = fit(
       experiment.devices.replicate(state),
@@ -80,7 +86,8 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
       best=best,
       checkpointer=checkpointer,
       reporter=reporter,
-      should_stop=lambda: experiment.devices.any_process(bool(stop)),
+      is_stopped=lambda: bool(stop),
+      any_process=experiment.devices.any_process,
     )
   step = int(state.step)
   if step < plan.num_steps:
@@ -93,7 +100,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   test = experiment.dataset.test
   results = monitor.test or monitor.measure(test, state.params)
   minutes = (time.monotonic() - started) / 60
-  say(_closing(results, config.num_epochs, workdir, minutes))
+  say(_closing(results, step / plan.steps_per_epoch, workdir, minutes))
   return results
 
 
@@ -174,11 +181,11 @@ def _selection(experiment: Experiment) -> str:
 
 
 def _closing(
-  results: Results, num_epochs: int, workdir: Path, minutes: float
+  results: Results, epochs: float, workdir: Path, minutes: float
 ) -> str:
   return (
     f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
-    f'of {results.count:,} images) after {num_epochs} epochs; {minutes:.1f} '
+    f'of {results.count:,} images) after {epochs:g} epochs; {minutes:.1f} '
     'minutes\nlook further: python -m capsjax.main evaluate --workdir '
     f'{workdir}'
   )

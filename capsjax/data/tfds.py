@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from capsjax.data import cache, download
+from capsjax.data import decoded, download
 from capsjax.data.dataset import Dataset, checked_split
 from capsjax.errors import UserError
 
@@ -55,7 +55,7 @@ def load_tfds(
       f'{name} has the splits {", ".join(builder.info.splits)}, but capsjax'
       " needs 'train' and 'test': choose another data set"
     )
-  arrays = cache.cached(
+  arrays = decoded.cached(
     pathlib.Path(builder.data_path), lambda: _decode(builder, name, names)
   )
   splits = {

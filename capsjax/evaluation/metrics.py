@@ -132,8 +132,3 @@ class Results:
   def error(self) -> float:
     """The share of examples that are not predicted, in percent."""
     return 100 * (1 - self.accuracy)
-
-  def scalars(self) -> dict[str, float]:
-    """The single numbers, by name."""
-    names = ('accuracy', 'loss', 'classification_loss', 'reconstruction_loss')
-    return {name: getattr(self, name) for name in names}

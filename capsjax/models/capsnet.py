@@ -115,6 +115,7 @@ class CapsNet(nn.Module):
     reconstructions = decoder(ops.mask_capsules(capsules, targets))
     return ModelOutput(scores, capsules, reconstructions.astype(jnp.float32))
 
+  @nn.nowrap  # a method of the module would need its parameters
   def decoder(self, image_shape: tuple[int, ...]) -> layers.Decoder:
     """The decoder of this network, whose parameters are `params['decoder']`."""
     return layers.Decoder(

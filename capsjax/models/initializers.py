@@ -26,7 +26,8 @@ class Initializers:
   bias: Initializer
 
 
-# Variance by the number of inputs, biases 0.
+# Variance by the number of inputs, but for the routed layers (the official
+# deviation, not cut), and biases 0.
 FAN_IN = Initializers(
   conv=nn.initializers.lecun_normal(),
   primary=nn.initializers.lecun_normal(),

@@ -1,13 +1,12 @@
 """From names and plain values, as a config has them, to models."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 
-from capsjax.errors import UserError
+from capsjax.errors import UserError, did_you_mean
 from capsjax.models import initializers
 from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet
@@ -66,6 +65,4 @@ def choose(options: Mapping[str, Any], name: str, what: str) -> Any:
   """
   if name in options:
     return options[name]
-  near = difflib.get_close_matches(str(name), options, n=3, cutoff=0.5)
-  choices = ' or '.join(map(repr, near)) or ', '.join(sorted(options))
-  raise UserError(f'unknown {what}: {name!r}; did you mean {choices}?')
+  raise UserError(f'unknown {what} {name!r}; {did_you_mean(name, options)}')

@@ -68,7 +68,8 @@ def _forward(window, inputs, kernel):
   shapes = jax.eval_shape(on_cpu, inputs, kernel)[1]
 
   def elsewhere(inputs, kernel):
-    # The CPU's residuals, which no other platform reads: compiled away.
+    # The CPU's residuals, which no other platform reads: compiled away where
+    # one program holds both passes, as a training step does.
     unused = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     return _direct(window, inputs, kernel), unused
 

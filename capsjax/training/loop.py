@@ -55,7 +55,8 @@ def fit(
   best: float | None,
   checkpointer: Checkpointer,
   reporter: Reporter,
-  should_stop: Callable[[], bool],
+  is_stopped: Callable[[], bool],
+  any_process: Callable[[bool], bool],
 ) -> TrainState:
   """Trains from `state` to the end of the plan, or until asked to stop.
 
@@ -70,7 +71,9 @@ def fit(
     best: the best such number so far, if any.
     checkpointer: saves states.
     reporter: shows and writes metrics.
-    should_stop: asked after every call.
+    is_stopped: asked after every call whether to leave.
+    any_process: tells whether a flag is set in any process of the run. All of
+      them save and leave together, for each does so only in company.
 
   Returns:
     The last state, which has been saved.
@@ -90,7 +93,7 @@ def fit(
     checkpointer.save_latest(step, state)
     saved_step, saved_at = step, time.monotonic()
 
-  while step < plan.num_steps and not should_stop():
+  while step < plan.num_steps and not any_process(is_stopped()):
     epoch, position = divmod(step, plan.steps_per_epoch)
     if epoch != permuted_epoch:
       permutation = epoch_permutation(order_key, epoch, len(data.labels))
@@ -107,8 +110,8 @@ def fit(
         _require_finite(step, state)
         checkpointer.save_best(step, state, metric=score)
         best = score
-      reporter.resume_clock()
-    if time.monotonic() - saved_at >= plan.checkpoint_every_seconds:
+    elapsed = time.monotonic() - saved_at
+    if any_process(elapsed >= plan.checkpoint_every_seconds):
       save()
   if step != saved_step:
     save()

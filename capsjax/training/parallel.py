@@ -6,6 +6,7 @@ cross them. In a run of several processes each one drives its own devices and
 holds all of the data.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,9 +68,11 @@ class Devices:
     """
     if batch_size % self.count:
       nearest = max(1, round(batch_size / self.count)) * self.count
+      fitting = math.gcd(batch_size, self.count)
       raise UserError(
         f'batch_size={batch_size} cannot be shared equally by {self.count} '
-        f'devices; try --config.batch_size={nearest}'
+        f'devices; try --config.batch_size={nearest}, or fewer devices: '
+        f'--config.num_devices={fitting}'
       )
     return batch_size // self.count
 
@@ -78,6 +81,20 @@ class Devices:
     if jax.process_count() == 1:
       return flag
     return bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+  def require_same(self, number: int, what: str) -> None:
+    """Refuses a run whose processes start from different numbers.
+
+    Raises:
+      UserError: naming what differs.
+    """
+    if jax.process_count() > 1:
+      numbers = multihost_utils.process_allgather(np.array(number)).tolist()
+      if len(set(numbers)) > 1:
+        raise UserError(
+          f'the processes have different {what}: {numbers}; give them a '
+          '--workdir in a folder that all of them share'
+        )
 
   def replicate(self, tree: Any) -> Any:
     """Puts a pytree of arrays on every local device."""

@@ -6,7 +6,6 @@ read when the next call is already queued.
 """
 
 import collections
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import optax
 
 from capsjax.errors import UserError
-from capsjax.evaluation import Metrics
+from capsjax.evaluation import Metrics, Results
 
 # Calls queued on the device: one that runs and one that waits.
 _MAX_IN_FLIGHT = 2
@@ -30,7 +29,8 @@ class Reporter:
     schedule: the learning rate by step.
     show: called as `show(step, {'loss': ..., 'accuracy': ...})` after each
       call of the training function.
-    write: called as `write(step, scalars)` every `log_every_steps`.
+    write: called as `write(step, results, learning_rate)` every
+      `log_every_steps`, with the results since the last time.
   """
 
   def __init__(
@@ -40,7 +40,7 @@ class Reporter:
     log_every_steps: int,
     schedule: optax.Schedule,
     show: Callable[[int, dict[str, float]], None],
-    write: Callable[[int, dict[str, float]], None],
+    write: Callable[[int, Results, float], None],
   ) -> None:
     self._log_every_steps = log_every_steps
     self._schedule = schedule
@@ -52,8 +52,6 @@ class Reporter:
     self._window: Any = None
     self._seen_step = initial_step
     self._written_step = initial_step
-    self._window_seconds = 0.0
-    self._clock = time.monotonic()
 
   def add(self, step: int, metrics: Metrics) -> None:
     """Takes the metrics of the steps up to `step`, not yet computed."""
@@ -70,16 +68,9 @@ class Reporter:
     while self._in_flight:
       self._fetch()
 
-  def resume_clock(self) -> None:
-    """Leaves the time since the last metrics out of the images per second."""
-    self._clock = time.monotonic()
-
   def _fetch(self):
     step, metrics = self._in_flight.popleft()
     metrics = jax.device_get(metrics)
-    now = time.monotonic()
-    self._window_seconds += now - self._clock
-    self._clock = now
     results = metrics.compute()
     if not np.isfinite(results.loss):
       raise UserError(
@@ -100,9 +91,6 @@ class Reporter:
 
   def _write_window(self, step):
     results = self._window.compute()
-    scalars = results.scalars()
-    scalars['learning_rate'] = float(self._schedule(step - 1))
-    scalars['images_per_second'] = results.count / self._window_seconds
-    self._write(step, scalars)
-    self._window, self._window_seconds = None, 0.0
+    self._write(step, results, float(self._schedule(step - 1)))
+    self._window = None
     self._written_step = step

@@ -1,9 +1,11 @@
 """Leaving a long run cleanly on Ctrl-C or SIGTERM."""
 
+import os
 import signal
 import types
-from collections.abc import Callable
 from typing import Any
+
+_STDERR = 2
 
 
 class StopRequest:
@@ -11,13 +13,9 @@ class StopRequest:
 
   A context manager; truthy once a stop was asked for. Outside the main thread,
   where signals cannot be caught, it never is.
-
-  Args:
-    notify: called with a line for the person who asked.
   """
 
-  def __init__(self, notify: Callable[[str], None]) -> None:
-    self._notify = notify
+  def __init__(self) -> None:
     self._stopped = False
     self._previous: dict[int, Any] = {}
 
@@ -40,7 +38,9 @@ class StopRequest:
     self._stopped = True
     self._restore()
     name = signal.Signals(number).name
-    self._notify(f'{name}: saving and leaving; once more to leave at once')
+    # Not print: a signal may come in the middle of one.
+    line = f'\n{name}: saving and leaving; once more to leave at once\n'
+    os.write(_STDERR, line.encode())
 
   def _restore(self) -> None:
     for number, handler in self._previous.items():

@@ -36,7 +36,8 @@ def create_train_step(
     `train_step(state, batch, *, axis_name=None)`, which returns the next state
     and the metrics of the batch before the update. If the axis of the devices
     is named, gradients are averaged and metrics summed over it, so that every
-    device returns the same.
+    device returns the same; only what dropout drops depends on how many
+    devices there are.
   """
 
   def train_step(state, batch, *, axis_name=None):

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from capsjax.data import cache
+from capsjax.data import decoded
 
 
 class Decoder:
@@ -27,7 +27,7 @@ def records(tmp_path):
 def test_decodes_once(records):
   decode = Decoder()
   for _ in range(3):
-    arrays = cache.cached(records, decode)
+    arrays = decoded.cached(records, decode)
     assert list(arrays) == ['images']
     assert arrays['images'].dtype == np.uint8
     np.testing.assert_array_equal(arrays['images'], Decoder()()['images'])
@@ -64,16 +64,16 @@ def remove_file(records):
 )
 def test_a_stale_cache_is_not_used(records, change):
   decode = Decoder()
-  cache.cached(records, decode)
+  decoded.cached(records, decode)
   change(records)
-  cache.cached(records, decode)
+  decoded.cached(records, decode)
   assert decode.calls == 2
-  cache.cached(records, decode)
+  decoded.cached(records, decode)
   assert decode.calls == 2
 
 
 def test_a_damaged_cache_is_not_used(records):
-  expected = cache.cached(records, Decoder())['images']
+  expected = decoded.cached(records, Decoder())['images']
   path = records / 'capsjax.npz'
   whole = path.read_bytes()
   damaged = [whole[:size] for size in range(0, len(whole), 7)]
@@ -81,13 +81,13 @@ def test_a_damaged_cache_is_not_used(records):
   for data in damaged:
     path.write_bytes(data)
     decode = Decoder()
-    cache.cached(records, decode)
+    decoded.cached(records, decode)
     assert decode.calls == 1
   for place in range(0, len(whole), 3):
     data = bytearray(whole)
     data[place] ^= 0xFF
     path.write_bytes(data)
-    arrays = cache.cached(records, Decoder())
+    arrays = decoded.cached(records, Decoder())
     np.testing.assert_array_equal(arrays['images'], expected)
 
 
@@ -100,7 +100,7 @@ def test_a_write_that_is_cut_off_leaves_no_cache(records, monkeypatch):
     raise OSError(28, 'No space left on device')
 
   monkeypatch.setattr(np, 'savez', cut_off)
-  arrays = cache.cached(records, Decoder())
+  arrays = decoded.cached(records, Decoder())
   assert arrays['images'].shape == (1, 4, 3)
   assert sorted(os.listdir(records)) == ['records-0', 'records-1']
 
@@ -116,9 +116,9 @@ def test_a_killed_write_is_neither_used_nor_in_the_way(records, monkeypatch):
   with monkeypatch.context() as patch:
     patch.setattr(np, 'savez', killed)
     with pytest.raises(KeyboardInterrupt):
-      cache.cached(records, Decoder())
+      decoded.cached(records, Decoder())
   assert not (records / 'capsjax.npz').exists()
   decode = Decoder()
-  cache.cached(records, decode)
-  cache.cached(records, decode)
+  decoded.cached(records, decode)
+  decoded.cached(records, decode)
   assert decode.calls == 1

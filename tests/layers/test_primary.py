@@ -1,0 +1,172 @@
+"""Primary capsules: their order, their parameters, their replaceable cell."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from capsjax import layers
+from tests.ops.routing_cases import halve
+from tests.reference import convolution as convolution_reference
+from tests.reference import squash as squash_reference
+
+NUM_TYPES, CAPSULE_DIM = 3, 2
+IMAGES = jnp.asarray(
+  np.random.default_rng(0).normal(size=(2, 7, 8, 4)), jnp.float32
+)
+
+
+def layer(**fields):
+  defaults = {
+    'kernel_size': (3, 3),
+    'bias_init': nn.initializers.normal(1.0),
+  }
+  return layers.PrimaryCapsules(NUM_TYPES, CAPSULE_DIM, **defaults | fields)
+
+
+def variables_of(module):
+  return jax.jit(module.init)(jax.random.key(0), IMAGES)
+
+
+def shapes(variables):
+  return jax.tree.map(np.shape, variables['params'])
+
+
+def expected(variables, *, scale=1.0, padding='VALID', strides=(2, 2)):
+  """Position by position, all types of one position together."""
+  params = variables['params']
+  maps = convolution_reference.convolution(
+    np.asarray(IMAGES),
+    np.asarray(params['cell']['kernel']),
+    strides=strides,
+    padding=padding,
+  )
+  bias = np.asarray(params.get('bias', np.zeros((NUM_TYPES, CAPSULE_DIM))))
+  found = []
+  for b, y, x in np.ndindex(maps.shape[:3]):
+    for t in range(NUM_TYPES):
+      features = maps[b, y, x, t * CAPSULE_DIM : (t + 1) * CAPSULE_DIM]
+      found.append(squash_reference.squash_vector(scale * features + bias[t]))
+  return np.array(found).reshape(len(IMAGES), -1, CAPSULE_DIM)
+
+
+@pytest.mark.parametrize(
+  'fields',
+  [
+    {},
+    {'scale': 1 / NUM_TYPES},
+    {'padding': 'SAME'},
+    {'strides': (1, 3)},
+  ],
+  ids=lambda fields: '-'.join(fields) or 'paper',
+)
+def test_capsules_equal_the_reference(fields):
+  module = layer(**fields)
+  variables = variables_of(module)
+  capsules = jax.jit(module.apply)(variables, IMAGES)
+  np.testing.assert_allclose(capsules, expected(variables, **fields), atol=1e-5)
+
+
+def test_parameters_have_the_names_and_shapes_of_the_documentation():
+  assert shapes(variables_of(layer())) == {
+    'cell': {'kernel': (3, 3, 4, NUM_TYPES * CAPSULE_DIM)},
+    'bias': (NUM_TYPES, CAPSULE_DIM),
+  }
+
+
+def test_without_a_bias_there_is_no_parameter_for_it():
+  module = layer(use_bias=False)
+  variables = variables_of(module)
+  assert set(variables['params']) == {'cell'}
+  np.testing.assert_allclose(
+    module.apply(variables, IMAGES), expected(variables), atol=1e-5
+  )
+
+
+def test_the_defaults_are_the_papers():
+  shape = jax.ShapeDtypeStruct((1, 20, 20, 256), jnp.float32)
+  capsules, variables = jax.eval_shape(
+    layers.PrimaryCapsules().init_with_output, jax.random.key(0), shape
+  )
+  assert capsules.shape == (1, 6 * 6 * 32, 8)
+  assert shapes(variables) == {
+    'cell': {'kernel': (9, 9, 256, 256)},
+    'bias': (32, 8),
+  }
+
+
+def test_images_need_no_batch_axis_and_may_have_two():
+  module = layer()
+  variables = variables_of(module)
+  capsules = module.apply(variables, IMAGES)
+  one = module.apply(variables, IMAGES[1])
+  two = module.apply(variables, IMAGES[:, None])
+  np.testing.assert_allclose(one, capsules[1], atol=1e-6)
+  np.testing.assert_allclose(two, capsules[:, None], atol=1e-6)
+
+
+class Channels(nn.Module):
+  """A cell without any convolution: a linear map at every second pixel."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, images):
+    return nn.Dense(self.features)(images[..., ::2, ::2, :])
+
+
+@pytest.mark.parametrize(
+  ('cell', 'num_positions'),
+  [
+    (Channels(NUM_TYPES * CAPSULE_DIM), 4 * 4),
+    (nn.Conv(NUM_TYPES * CAPSULE_DIM, (2, 2), padding='VALID'), 6 * 7),
+    (
+      nn.Sequential([nn.Dense(5), nn.relu, nn.Dense(NUM_TYPES * CAPSULE_DIM)]),
+      7 * 8,
+    ),
+  ],
+  ids=['custom', 'conv', 'sequential'],
+)
+def test_any_module_can_be_the_cell(cell, num_positions):
+  module = layer(cell=cell)
+  variables = variables_of(module)
+  capsules = module.apply(variables, IMAGES)
+  assert capsules.shape == (2, num_positions * NUM_TYPES, CAPSULE_DIM)
+  params = variables['params']
+  maps = cell.apply({'params': params['cell']}, IMAGES)
+  maps = np.asarray(maps).reshape(2, num_positions, NUM_TYPES, CAPSULE_DIM)
+  biased = (maps + np.asarray(params['bias'])).reshape(capsules.shape)
+  np.testing.assert_allclose(
+    capsules, squash_reference.squash(biased), atol=1e-5
+  )
+
+
+@pytest.mark.parametrize('features', [5, 7, 12])
+def test_a_cell_with_other_channels_is_refused(features):
+  module = layer(cell=Channels(features))
+  message = rf'num_types \* capsule_dim = 6 channels, not {features}'
+  with pytest.raises(ValueError, match=message):
+    module.init(jax.random.key(0), IMAGES)
+
+
+def test_the_squash_can_be_replaced():
+  module = layer(squash_fn=halve)
+  variables = variables_of(module)
+  squashed = layer().apply(variables, IMAGES)
+  np.testing.assert_allclose(
+    squash_reference.squash(2 * np.asarray(module.apply(variables, IMAGES))),
+    squashed,
+    atol=1e-5,
+  )
+
+
+def test_dtypes_of_computation_and_parameters():
+  module = layer(dtype=jnp.bfloat16)
+  variables = variables_of(module)
+  capsules = jax.jit(module.apply)(variables, IMAGES)
+  assert capsules.dtype == jnp.bfloat16
+  assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
+  np.testing.assert_allclose(
+    capsules.astype(jnp.float32), expected(variables), atol=0.02
+  )

@@ -1,0 +1,269 @@
+"""The capsule network: what it returns, what its decoder sees, its fields."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from capsjax import ops
+from capsjax.models import CapsNet, create_model, initializers
+from tests.ops.routing_cases import halve
+from tests.reference import masks as masks_reference
+from tests.reference import squash as squash_reference
+
+NUM_CLASSES = 4
+TINY = {
+  'num_classes': NUM_CLASSES,
+  'capsule_dim': 5,
+  'conv_features': 24,
+  'conv_kernel_size': (3, 3),
+  'num_types': 4,
+  'primary_dim': 3,
+  'primary_kernel_size': (3, 3),
+  'decoder_sizes': (7,),
+}
+IMAGES = np.random.default_rng(0).uniform(size=(3, 8, 8, 1))
+TARGETS = np.eye(NUM_CLASSES)[[2, 0, 3]]
+
+
+def tiny(**fields):
+  return CapsNet(**TINY | fields)
+
+
+def images():
+  return jnp.asarray(IMAGES, jnp.float32)
+
+
+@functools.cache
+def initial_params():
+  return jax.jit(tiny().init)(jax.random.key(0), images())['params']
+
+
+def params():
+  """With larger weights, so that agreement matters."""
+  return jax.tree.map(lambda p: 2 * p, initial_params())
+
+
+def apply(model, targets=None, parameters=None, **options):
+  if targets is not None:
+    targets = jnp.asarray(targets, jnp.float32)
+  run = jax.jit(functools.partial(model.apply, **options))
+  variables = {'params': params() if parameters is None else parameters}
+  return run(variables, images(), targets)
+
+
+def test_scores_are_the_lengths_of_the_class_capsules():
+  outputs = apply(tiny())
+  assert outputs.capsules.shape == (3, NUM_CLASSES, 5)
+  lengths = squash_reference.lengths(np.asarray(outputs.capsules))
+  np.testing.assert_allclose(outputs.scores, lengths, rtol=1e-5)
+  assert np.all(lengths < 1)
+
+
+def test_reconstructions_are_images():
+  reconstructions = apply(tiny(), TARGETS).reconstructions
+  assert reconstructions.shape == IMAGES.shape
+  assert np.all((reconstructions > 0) & (reconstructions < 1))
+
+
+def disturbed(inputs, kernel, *, others, **options):
+  """Routing that changes the capsules of a mask `others`, and no more."""
+  capsules = ops.fused_dynamic_routing(inputs, kernel, **options)
+  return capsules + 10 * jnp.asarray(others, jnp.float32)[..., None] * jnp.ones(
+    capsules.shape
+  )
+
+
+def test_the_decoder_sees_only_the_capsules_of_the_targets():
+  plain = apply(tiny(), TARGETS)
+
+  def decode(others):
+    routing_fn = functools.partial(disturbed, others=others)
+    return apply(tiny(routing_fn=routing_fn), TARGETS)
+
+  others = decode(1 - TARGETS)
+  assert np.abs(others.capsules - plain.capsules).max() > 1
+  np.testing.assert_allclose(
+    others.reconstructions, plain.reconstructions, atol=1e-6
+  )
+  own = decode(TARGETS)
+  difference = np.abs(own.reconstructions - plain.reconstructions)
+  assert np.all(difference.max((1, 2, 3)) > 1e-3)
+
+
+@pytest.mark.parametrize('num_labels', [1, 2])
+def test_without_targets_the_longest_capsules_are_decoded(num_labels):
+  model = tiny(num_labels=num_labels)
+  found = apply(model)
+  mask = masks_reference.top_k_mask(np.asarray(found.scores), k=num_labels)
+  expected = apply(model, mask)
+  np.testing.assert_allclose(
+    found.reconstructions, expected.reconstructions, atol=1e-6
+  )
+  rolled = apply(model, np.roll(mask, 1, -1))
+  assert np.abs(found.reconstructions - rolled.reconstructions).max() > 1e-4
+
+
+def test_the_decoder_by_itself_decodes_chosen_capsules():
+  outputs = apply(tiny(), TARGETS)
+  decoder = tiny().decoder(IMAGES.shape[1:])
+  masked = ops.mask_capsules(
+    outputs.capsules, jnp.asarray(TARGETS, jnp.float32)
+  )
+  images = decoder.apply({'params': params()['decoder']}, masked)
+  np.testing.assert_allclose(images, outputs.reconstructions, atol=1e-6)
+
+
+def test_only_reconstructions_depend_on_targets():
+  with_targets, without = apply(tiny(), TARGETS), apply(tiny())
+  np.testing.assert_allclose(with_targets.scores, without.scores, atol=1e-6)
+
+
+def test_without_a_decoder_there_are_no_reconstructions():
+  encoder = {k: v for k, v in params().items() if k != 'decoder'}
+  outputs = apply(tiny(has_decoder=False), TARGETS, encoder)
+  assert outputs.reconstructions is None
+  np.testing.assert_allclose(outputs.scores, apply(tiny()).scores, atol=1e-6)
+
+
+def test_train_has_no_effect():
+  found, expected = apply(tiny(), TARGETS, train=True), apply(tiny(), TARGETS)
+  jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+def test_the_couplings_of_every_routed_layer_can_be_read():
+  model = tiny(hidden_capsules=((5, 2), (6, 3)), num_iterations=2)
+  _, variables = jax.eval_shape(
+    functools.partial(model.init_with_output, mutable=True),
+    jax.random.key(0),
+    images(),
+  )
+  sown = variables['intermediates']
+  assert {name: s['couplings'][0].shape for name, s in sown.items()} == {
+    'capsules_0': (2, 3, 16, 5),
+    'capsules_1': (2, 3, 5, 6),
+    'class_capsules': (2, 3, 6, NUM_CLASSES),
+  }
+
+
+def test_bfloat16_is_near_and_its_results_are_float32():
+  narrow, wide = apply(tiny(dtype=jnp.bfloat16)), apply(tiny())
+  for found, expected in zip(
+    jax.tree.leaves(narrow), jax.tree.leaves(wide), strict=True
+  ):
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+# Another value for each field, by what it changes: the parameters' shapes,
+# their initial values, the results, or the gradient.
+CHANGES = {
+  'num_classes': ('shapes', 3),
+  'capsule_dim': ('shapes', 4),
+  'conv_features': ('shapes', 5),
+  'conv_kernel_size': ('shapes', (2, 4)),
+  'num_types': ('shapes', 3),
+  'primary_dim': ('shapes', 4),
+  'primary_kernel_size': ('shapes', (2, 3)),
+  'primary_strides': ('shapes', (1, 2)),
+  'padding': ('shapes', 'SAME'),
+  'hidden_capsules': ('shapes', ((5, 2),)),
+  'use_capsule_bias': ('shapes', True),
+  'learn_log_priors': ('shapes', True),
+  'has_decoder': ('shapes', False),
+  'decoder_sizes': ('shapes', (7, 8)),
+  'primary_cell': ('shapes', nn.Conv(12, (3, 3))),
+  'initialization': ('values', initializers.OFFICIAL),
+  'num_iterations': ('results', 1),
+  'leaky': ('results', True),
+  'primary_scale': ('results', 0.5),
+  'num_labels': ('results', 2),
+  'routing_fn': (
+    'results',
+    functools.partial(ops.fused_dynamic_routing, num_iterations=2),
+  ),
+  'squash_fn': ('results', halve),
+  'dtype': ('results', jnp.bfloat16),
+  'stop_gradient': ('gradient', True),
+}
+
+
+def shapes_of(model):
+  variables = jax.eval_shape(model.init, jax.random.key(0), images())
+  return jax.tree.map(lambda p: p.shape, variables['params'])
+
+
+def gradient(model):
+  def loss(parameters):
+    outputs = model.apply({'params': parameters}, images())
+    return jnp.sum(outputs.scores * jnp.asarray(TARGETS, jnp.float32))
+
+  return jax.jit(jax.grad(loss))(params())
+
+
+def max_difference(left, right):
+  pairs = zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True)
+  return max(np.abs(np.asarray(a) - np.asarray(b)).max() for a, b in pairs)
+
+
+@pytest.mark.parametrize('field', CHANGES)
+def test_every_field_changes_something(field):
+  what, value = CHANGES[field]
+  changed = tiny(**{field: value})
+  if what == 'shapes':
+    assert shapes_of(changed) != shapes_of(tiny())
+    return
+  assert shapes_of(changed) == shapes_of(tiny())
+  if what == 'values':
+    # One parameter is enough, and XLA then computes no other.
+    found = jax.jit(lambda key: changed.init(key, images())['params']['conv'])
+    difference = found(jax.random.key(0))['bias'] - params()['conv']['bias']
+    np.testing.assert_allclose(difference, 0.1, rtol=1e-6)
+  elif what == 'results':
+    assert max_difference(apply(changed), apply(tiny())) > 1e-3
+  else:
+    assert max_difference(apply(changed), apply(tiny())) < 1e-6
+    assert max_difference(gradient(changed), gradient(tiny())) > 1e-3
+
+
+def test_the_table_has_every_field():
+  fields = {field.name for field in dataclasses.fields(CapsNet)}
+  assert set(CHANGES) == fields - {'parent', 'name'}
+
+
+def test_the_official_choices_build():
+  model = create_model(
+    'capsnet',
+    **TINY,
+    initialization='official',
+    primary_scale=1 / 4,
+    use_capsule_bias=True,
+    leaky=True,
+  )
+  found = jax.jit(model.init)(jax.random.key(0), images())['params']
+  outputs = apply(model, TARGETS, found)
+  assert all(np.all(np.isfinite(a)) for a in jax.tree.leaves(outputs))
+  for path, parameter in jax.tree.leaves_with_path(found):
+    if path[-1].key == 'bias':
+      np.testing.assert_allclose(parameter, 0.1)
+      continue
+    std = 0.05 if path[0].key == 'conv' else 0.1
+    # Cut at two standard deviations, which leaves 0.88 of one.
+    assert np.abs(parameter).max() <= 2 * std
+    np.testing.assert_allclose(np.std(parameter), 0.88 * std, rtol=0.15)
+  assert found.keys() == initial_params().keys()
+
+
+def test_the_default_initialisation_has_no_bias_and_keeps_variance():
+  stds = {'conv': 9**-0.5, 'primary_capsules': (9 * 24) ** -0.5}
+  stds |= {'class_capsules': 0.1}
+  for path, parameter in jax.tree.leaves_with_path(initial_params()):
+    if path[-1].key == 'bias':
+      np.testing.assert_array_equal(parameter, 0)
+    elif path[0].key in stds:
+      std = stds[path[0].key]
+      np.testing.assert_allclose(np.std(parameter), std, rtol=0.15)
