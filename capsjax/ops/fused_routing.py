@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.precision import at_least_float32
 from capsjax.ops.routing import (
   SquashFn,
   check_num_iterations,
@@ -186,7 +187,7 @@ def _weighted_sum(
     return total, couplings if keep_couplings else None
 
   # The sum over many blocks would lose bits of a half-precision type.
-  wide = jnp.promote_types(capsules_sum.dtype, jnp.float32)
+  wide = at_least_float32(capsules_sum.dtype)
   zero = jnp.zeros(capsules_sum.shape, wide)
   total, couplings = lax.scan(add_block, zero, blocks)
   total = total.astype(capsules_sum.dtype)

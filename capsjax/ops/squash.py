@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.precision import at_least_float32
+
 
 def _scale_and_direction(
   vectors: Float[Array, '...'], *, axis: int
@@ -49,7 +51,7 @@ def lengths(
     Lengths `[*batch, num_capsules]`, at least 0; of a squashed capsule, below
     1: the evidence that the entity is present (paper, section 2).
   """
-  wide = capsules.astype(jnp.promote_types(capsules.dtype, jnp.float32))
+  wide = capsules.astype(at_least_float32(capsules.dtype))
   scale, norm, _ = _scale_and_direction(wide, axis=axis)
   return jnp.squeeze(scale * norm, axis).astype(capsules.dtype)
 
@@ -72,9 +74,7 @@ def squash(
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 1.
   """
-  wide = preactivations.astype(
-    jnp.promote_types(preactivations.dtype, jnp.float32)
-  )
+  wide = preactivations.astype(at_least_float32(preactivations.dtype))
   scale, norm, direction = _scale_and_direction(wide, axis=axis)
   # From here on |s|^2 / (1 + |s|^2) rounds to 1, and |s|^2 cannot overflow.
   saturated = jnp.asarray(4 / jnp.sqrt(jnp.finfo(wide.dtype).eps), wide.dtype)

@@ -31,8 +31,10 @@ class Window:
   ) -> 'Window':
     """The window of a `kernel` on an `image` with 'VALID' or 'SAME' padding."""
     (kh, kw), (sh, sw) = kernel, strides
-    (top, bottom), (left, right) = lax.padtype_to_pads(
-      image, kernel, strides, padding
+    # Some versions of JAX return NumPy integers.
+    (top, bottom), (left, right) = (
+      (int(before), int(after))
+      for before, after in lax.padtype_to_pads(image, kernel, strides, padding)
     )
     outputs = (
       (image[0] + top + bottom - kh) // sh + 1,
