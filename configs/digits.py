@@ -15,5 +15,5 @@ def get_config() -> ConfigDict:
   config = base.get_config()
   config.dataset = 'digits'
   config.batch_size = 32
-  config.num_epochs = 12
+  config.num_epochs = 8
   return config

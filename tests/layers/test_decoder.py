@@ -7,6 +7,7 @@ import pytest
 from flax import linen as nn
 
 from capsjax import layers
+from tests.layers import running
 
 CAPSULES = jnp.asarray(
   np.random.default_rng(0).normal(size=(2, 3, 4)), jnp.float32
@@ -19,9 +20,8 @@ def decoder(**fields):
 
 def test_it_equals_a_loop_over_the_layers():
   module = decoder(bias_init=nn.initializers.normal(1.0))
-  images, variables = jax.jit(module.init_with_output)(
-    jax.random.key(0), CAPSULES
-  )
+  variables = running.init(module, CAPSULES)
+  images = running.apply(module, variables, CAPSULES)
   hidden = np.asarray(CAPSULES).reshape(2, 12)
   *hidden_layers, last = variables['params'].values()
   assert [p['kernel'].shape for p in hidden_layers] == [(12, 7), (7, 8)]
@@ -50,8 +50,8 @@ def test_any_number_of_batch_axes(batch):
 
 
 def test_dtypes_of_computation_and_parameters():
-  images, variables = decoder(dtype=jnp.bfloat16).init_with_output(
-    jax.random.key(0), CAPSULES
+  images, variables = jax.eval_shape(
+    decoder(dtype=jnp.bfloat16).init_with_output, jax.random.key(0), CAPSULES
   )
   assert images.dtype == jnp.bfloat16
   assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}

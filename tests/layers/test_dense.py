@@ -11,6 +11,7 @@ from flax import nnx
 from flax.nnx import bridge
 
 from capsjax import layers, ops
+from tests.layers import running
 from tests.reference import routing as reference
 
 IN_CAPS, IN_DIM, NUM_CAPSULES, CAPSULE_DIM = 5, 2, 3, 4
@@ -19,16 +20,12 @@ INPUTS = jnp.asarray(
 )
 
 
+NORMAL = nn.initializers.normal(1.0)
+
+
 def layer(**fields):
-  defaults = {
-    'kernel_init': nn.initializers.normal(1.0),
-    'bias_init': nn.initializers.normal(1.0),
-  }
+  defaults = {'kernel_init': NORMAL, 'bias_init': NORMAL}
   return layers.DenseCapsules(NUM_CAPSULES, CAPSULE_DIM, **defaults | fields)
-
-
-def variables_of(module, inputs=INPUTS):
-  return jax.jit(module.init)(jax.random.key(0), inputs)
 
 
 def routed(inputs, kernel, **options):
@@ -37,8 +34,8 @@ def routed(inputs, kernel, **options):
 
 def test_it_is_three_iterations_of_dynamic_routing():
   module = layer()
-  variables = variables_of(module)
-  capsules = jax.jit(module.apply)(variables, INPUTS)
+  variables = running.init(module, INPUTS)
+  capsules = running.apply(module, variables, INPUTS)
   expected, _ = routed(INPUTS, variables['params']['kernel'])
   np.testing.assert_allclose(capsules, expected, atol=1e-5)
 
@@ -58,12 +55,12 @@ def test_parameters_exist_only_when_asked_for(use_bias, learn_log_priors):
 
 def test_bias_and_log_priors_are_those_of_the_routing():
   module = layer(use_bias=True, learn_log_priors=True)
-  params = dict(variables_of(module)['params'])
+  params = dict(running.init(module, INPUTS)['params'])
   np.testing.assert_array_equal(params['log_priors'], 0)
   params['log_priors'] = jax.random.normal(
     jax.random.key(1), (IN_CAPS, NUM_CAPSULES)
   )
-  capsules = jax.jit(module.apply)({'params': params}, INPUTS)
+  capsules = running.apply(module, {'params': params}, INPUTS)
   options = {name: np.asarray(params[name], np.float64) for name in params}
   expected, _ = routed(INPUTS, options.pop('kernel'), **options)
   np.testing.assert_allclose(capsules, expected, atol=1e-5)
@@ -75,10 +72,12 @@ def test_couplings_can_be_read(num_iterations):
     ops.fused_dynamic_routing, num_iterations=num_iterations
   )
   module = layer(routing_fn=routing_fn)
-  variables = variables_of(module)
+  variables = running.init(module, INPUTS)
   assert set(variables) == {'params'}, 'nothing is sown while initialising'
-  plain = module.apply(variables, INPUTS)
-  capsules, state = module.apply(variables, INPUTS, mutable=['intermediates'])
+  plain = running.apply(module, variables, INPUTS)
+  capsules, state = running.apply(
+    module, variables, INPUTS, mutable='intermediates'
+  )
   (couplings,) = state['intermediates']['couplings']
   _, expected = routed(
     INPUTS, variables['params']['kernel'], num_iterations=num_iterations
@@ -98,8 +97,10 @@ class Stack(nn.Module):
 
 
 def test_layers_stack_to_any_depth():
-  variables = variables_of(Stack())
-  capsules, state = Stack().apply(variables, INPUTS, mutable=['intermediates'])
+  variables = running.init(Stack(), INPUTS)
+  capsules, state = running.apply(
+    Stack(), variables, INPUTS, mutable='intermediates'
+  )
   assert capsules.shape == (2, 2, 7)
   kernels = [p['kernel'].shape for p in variables['params'].values()]
   assert kernels == [(5, 6, 2, 3), (6, 4, 3, 5), (4, 2, 5, 7)]
@@ -148,8 +149,8 @@ def test_the_routing_can_be_any_callable(is_read, use_all):
 
 def test_capsules_need_no_batch_axis_and_may_have_two():
   module = layer(use_bias=True)
-  variables = variables_of(module)
-  apply = jax.jit(module.apply)
+  variables = running.init(module, INPUTS)
+  apply = functools.partial(running.apply, module)
   capsules = apply(variables, INPUTS)
   np.testing.assert_allclose(
     apply(variables, INPUTS[1]), capsules[1], atol=1e-6
@@ -161,12 +162,12 @@ def test_capsules_need_no_batch_axis_and_may_have_two():
 
 def test_dtypes_of_computation_and_parameters():
   module = layer(dtype=jnp.bfloat16, use_bias=True, learn_log_priors=True)
-  capsules, variables = jax.jit(module.init_with_output)(
-    jax.random.key(0), INPUTS
-  )
+  variables = running.init(module, INPUTS)
+  capsules = running.apply(module, variables, INPUTS)
   assert capsules.dtype == jnp.bfloat16
   assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
-  exact = layer(use_bias=True, learn_log_priors=True).apply(variables, INPUTS)
+  wide = layer(use_bias=True, learn_log_priors=True)
+  exact = running.apply(wide, variables, INPUTS)
   np.testing.assert_allclose(
     capsules.astype(jnp.float32), exact, atol=8 * jnp.finfo(jnp.bfloat16).eps
   )
@@ -186,15 +187,22 @@ def test_an_nnx_model_can_use_it():
     def __call__(self, inputs):
       return self.capsules(self.linear(inputs))
 
+  @nnx.jit
+  def capsules_and_gradients(model):
+    def loss(model):
+      capsules = model(INPUTS)
+      return jnp.sum(capsules), capsules
+
+    gradients, capsules = nnx.grad(loss, has_aux=True)(model)
+    return capsules, gradients
+
   model = Model(nnx.Rngs(0))
-  capsules = model(INPUTS)
+  capsules, gradients = capsules_and_gradients(model)
   params = {
     name: getattr(model.capsules, name)[...] for name in ('kernel', 'bias')
   }
-  expected = linen.apply({'params': params}, model.linear(INPUTS))
+  expected = running.apply(linen, {'params': params}, model.linear(INPUTS))
   np.testing.assert_allclose(capsules, expected, atol=1e-6)
-  gradients = nnx.grad(lambda m: jnp.sum(m(INPUTS)))(model)
-  for gradient in jax.tree.leaves(gradients):
-    assert np.all(np.isfinite(gradient))
-    assert np.any(gradient != 0)
-  assert len(jax.tree.leaves(gradients)) == 4
+  leaves = jax.tree.leaves(gradients)
+  assert len(leaves) == 4  # kernel and bias of both
+  assert all(np.all(np.isfinite(g)) and np.any(g != 0) for g in leaves)

@@ -7,6 +7,7 @@ import pytest
 from flax import linen as nn
 
 from capsjax import layers
+from tests.layers import running
 from tests.ops.routing_cases import halve
 from tests.reference import convolution as convolution_reference
 from tests.reference import squash as squash_reference
@@ -17,16 +18,12 @@ IMAGES = jnp.asarray(
 )
 
 
+NORMAL = nn.initializers.normal(1.0)
+
+
 def layer(**fields):
-  defaults = {
-    'kernel_size': (3, 3),
-    'bias_init': nn.initializers.normal(1.0),
-  }
+  defaults = {'kernel_size': (3, 3), 'bias_init': NORMAL}
   return layers.PrimaryCapsules(NUM_TYPES, CAPSULE_DIM, **defaults | fields)
-
-
-def variables_of(module):
-  return jax.jit(module.init)(jax.random.key(0), IMAGES)
 
 
 def shapes(variables):
@@ -63,13 +60,13 @@ def expected(variables, *, scale=1.0, padding='VALID', strides=(2, 2)):
 )
 def test_capsules_equal_the_reference(fields):
   module = layer(**fields)
-  variables = variables_of(module)
-  capsules = jax.jit(module.apply)(variables, IMAGES)
+  variables = running.init(module, IMAGES)
+  capsules = running.apply(module, variables, IMAGES)
   np.testing.assert_allclose(capsules, expected(variables, **fields), atol=1e-5)
 
 
 def test_parameters_have_the_names_and_shapes_of_the_documentation():
-  assert shapes(variables_of(layer())) == {
+  assert shapes(running.init(layer(), IMAGES)) == {
     'cell': {'kernel': (3, 3, 4, NUM_TYPES * CAPSULE_DIM)},
     'bias': (NUM_TYPES, CAPSULE_DIM),
   }
@@ -77,10 +74,10 @@ def test_parameters_have_the_names_and_shapes_of_the_documentation():
 
 def test_without_a_bias_there_is_no_parameter_for_it():
   module = layer(use_bias=False)
-  variables = variables_of(module)
+  variables = running.init(module, IMAGES)
   assert set(variables['params']) == {'cell'}
   np.testing.assert_allclose(
-    module.apply(variables, IMAGES), expected(variables), atol=1e-5
+    running.apply(module, variables, IMAGES), expected(variables), atol=1e-5
   )
 
 
@@ -98,10 +95,10 @@ def test_the_defaults_are_the_papers():
 
 def test_images_need_no_batch_axis_and_may_have_two():
   module = layer()
-  variables = variables_of(module)
-  capsules = module.apply(variables, IMAGES)
-  one = module.apply(variables, IMAGES[1])
-  two = module.apply(variables, IMAGES[:, None])
+  variables = running.init(module, IMAGES)
+  capsules = running.apply(module, variables, IMAGES)
+  one = running.apply(module, variables, IMAGES[1])
+  two = running.apply(module, variables, IMAGES[:, None])
   np.testing.assert_allclose(one, capsules[1], atol=1e-6)
   np.testing.assert_allclose(two, capsules[:, None], atol=1e-6)
 
@@ -122,7 +119,7 @@ class Channels(nn.Module):
     (Channels(NUM_TYPES * CAPSULE_DIM), 4 * 4),
     (nn.Conv(NUM_TYPES * CAPSULE_DIM, (2, 2), padding='VALID'), 6 * 7),
     (
-      nn.Sequential([nn.Dense(5), nn.relu, nn.Dense(NUM_TYPES * CAPSULE_DIM)]),
+      nn.Sequential((nn.Dense(5), nn.relu, nn.Dense(NUM_TYPES * CAPSULE_DIM))),
       7 * 8,
     ),
   ],
@@ -130,11 +127,11 @@ class Channels(nn.Module):
 )
 def test_any_module_can_be_the_cell(cell, num_positions):
   module = layer(cell=cell)
-  variables = variables_of(module)
-  capsules = module.apply(variables, IMAGES)
+  variables = running.init(module, IMAGES)
+  capsules = running.apply(module, variables, IMAGES)
   assert capsules.shape == (2, num_positions * NUM_TYPES, CAPSULE_DIM)
   params = variables['params']
-  maps = cell.apply({'params': params['cell']}, IMAGES)
+  maps = running.apply(cell, {'params': params['cell']}, IMAGES)
   maps = np.asarray(maps).reshape(2, num_positions, NUM_TYPES, CAPSULE_DIM)
   biased = (maps + np.asarray(params['bias'])).reshape(capsules.shape)
   np.testing.assert_allclose(
@@ -152,10 +149,12 @@ def test_a_cell_with_other_channels_is_refused(features):
 
 def test_the_squash_can_be_replaced():
   module = layer(squash_fn=halve)
-  variables = variables_of(module)
-  squashed = layer().apply(variables, IMAGES)
+  variables = running.init(module, IMAGES)
+  squashed = running.apply(layer(), variables, IMAGES)
   np.testing.assert_allclose(
-    squash_reference.squash(2 * np.asarray(module.apply(variables, IMAGES))),
+    squash_reference.squash(
+      2 * np.asarray(running.apply(module, variables, IMAGES))
+    ),
     squashed,
     atol=1e-5,
   )
@@ -163,8 +162,8 @@ def test_the_squash_can_be_replaced():
 
 def test_dtypes_of_computation_and_parameters():
   module = layer(dtype=jnp.bfloat16)
-  variables = variables_of(module)
-  capsules = jax.jit(module.apply)(variables, IMAGES)
+  variables = running.init(module, IMAGES)
+  capsules = running.apply(module, variables, IMAGES)
   assert capsules.dtype == jnp.bfloat16
   assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
   np.testing.assert_allclose(

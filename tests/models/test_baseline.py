@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 from capsjax.models import BaselineCNN
+from tests.layers import running
 
 TINY = {
   'num_classes': 4,
@@ -28,14 +29,10 @@ def tiny(**fields):
   return BaselineCNN(**TINY | fields)
 
 
-def variables_of(model):
-  return jax.jit(model.init)(jax.random.key(0), images())
-
-
 @pytest.mark.parametrize('pool_size', [1, 2])
 def test_scores_are_the_logits_of_a_loop_over_the_layers(pool_size):
   model = tiny(pool_size=pool_size)
-  variables = variables_of(model)
+  variables = running.init(model, images())
 
   @jax.jit
   def expected(params, hidden):
@@ -53,7 +50,7 @@ def test_scores_are_the_logits_of_a_loop_over_the_layers(pool_size):
         hidden = nn.relu(hidden)
     return hidden
 
-  outputs = jax.jit(model.apply)(variables, images())
+  outputs = running.apply(model, variables, images())
   hidden = expected(variables['params'], images())
   np.testing.assert_allclose(outputs.scores, hidden, atol=1e-5)
   assert outputs.capsules is None
@@ -62,8 +59,8 @@ def test_scores_are_the_logits_of_a_loop_over_the_layers(pool_size):
 
 def test_dropout_is_for_training_only():
   model = tiny()
-  variables = variables_of(model)
-  apply = jax.jit(model.apply, static_argnames='train')
+  variables = running.init(model, images())
+  apply = functools.partial(running.apply, model)
 
   def scores(seed, train):
     rngs = {'dropout': jax.random.key(seed)}
@@ -76,8 +73,8 @@ def test_dropout_is_for_training_only():
 
 def test_targets_have_no_effect():
   model = tiny()
-  variables = variables_of(model)
-  apply = jax.jit(model.apply)
+  variables = running.init(model, images())
+  apply = functools.partial(running.apply, model)
   targets = jnp.ones((3, 4))
   np.testing.assert_array_equal(
     apply(variables, images(), targets).scores,
@@ -109,12 +106,13 @@ def test_every_field_changes_something(field):
     assert shapes(changed) != shapes(tiny())
     return
   assert shapes(changed) == shapes(tiny())
-  variables = variables_of(tiny())
+  variables = running.init(tiny(), images())
 
   def scores(model):
     rngs = {'dropout': jax.random.key(1)}
-    apply = jax.jit(functools.partial(model.apply, train=True))
-    return apply(variables, images(), rngs=rngs).scores
+    return running.apply(
+      model, variables, images(), train=True, rngs=rngs
+    ).scores
 
   found, expected = scores(changed), scores(tiny())
   assert found.dtype == jnp.float32

@@ -11,6 +11,7 @@ from flax import linen as nn
 
 from capsjax import ops
 from capsjax.models import CapsNet, create_model, initializers
+from tests.layers import running
 from tests.ops.routing_cases import halve
 from tests.reference import masks as masks_reference
 from tests.reference import squash as squash_reference
@@ -40,7 +41,7 @@ def images():
 
 @functools.cache
 def initial_params():
-  return jax.jit(tiny().init)(jax.random.key(0), images())['params']
+  return running.init(tiny(), images())['params']
 
 
 def params():
@@ -51,9 +52,8 @@ def params():
 def apply(model, targets=None, parameters=None, **options):
   if targets is not None:
     targets = jnp.asarray(targets, jnp.float32)
-  run = jax.jit(functools.partial(model.apply, **options))
   variables = {'params': params() if parameters is None else parameters}
-  return run(variables, images(), targets)
+  return running.apply(model, variables, images(), targets, **options)
 
 
 def test_scores_are_the_lengths_of_the_class_capsules():
@@ -244,7 +244,7 @@ def test_the_official_choices_build():
     use_capsule_bias=True,
     leaky=True,
   )
-  found = jax.jit(model.init)(jax.random.key(0), images())['params']
+  found = running.init(model, images())['params']
   outputs = apply(model, TARGETS, found)
   assert all(np.all(np.isfinite(a)) for a in jax.tree.leaves(outputs))
   for path, parameter in jax.tree.leaves_with_path(found):
