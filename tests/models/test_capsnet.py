@@ -13,7 +13,9 @@ from capsjax import ops
 from capsjax.models import CapsNet, create_model, initializers
 from tests.layers import running
 from tests.ops.routing_cases import halve
+from tests.reference import convolution as convolution_reference
 from tests.reference import masks as masks_reference
+from tests.reference import routing as routing_reference
 from tests.reference import squash as squash_reference
 
 NUM_CLASSES = 4
@@ -54,6 +56,25 @@ def apply(model, targets=None, parameters=None, **options):
     targets = jnp.asarray(targets, jnp.float32)
   variables = {'params': params() if parameters is None else parameters}
   return running.apply(model, variables, images(), targets, **options)
+
+
+def test_class_capsules_equal_the_reference_layer_by_layer():
+  arrays = jax.tree.map(np.asarray, params())
+  features = convolution_reference.convolution(
+    np.asarray(images()), arrays['conv']['kernel']
+  )
+  primary = arrays['primary_capsules']
+  preactivations = convolution_reference.convolution(
+    np.maximum(0, features + arrays['conv']['bias']),
+    primary['cell']['kernel'],
+    strides=(2, 2),
+  ).reshape(3, -1, *primary['bias'].shape)
+  capsules = squash_reference.squash(preactivations + primary['bias'])
+  expected, _ = routing_reference.route(
+    capsules.reshape(3, -1, capsules.shape[-1]),
+    arrays['class_capsules']['kernel'],
+  )
+  np.testing.assert_allclose(apply(tiny()).capsules, expected, atol=1e-5)
 
 
 def test_scores_are_the_lengths_of_the_class_capsules():
