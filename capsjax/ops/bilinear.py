@@ -207,6 +207,9 @@ def _split_kernel(window, kernel):
 def _join_outputs(window, tile, batch, outputs):
   """`[outputs of a tile, tiles * batch, o]` to `[batch, oh, ow, o]`."""
   (mh, mw), (th, tw) = tile, num_tiles(window, tile)
-  tiles = outputs.reshape(mh, mw, th, tw, batch, -1)
-  image = tiles.transpose(4, 2, 0, 3, 1, 5).reshape(batch, th * mh, tw * mw, -1)
+  features = outputs.shape[-1]
+  tiles = outputs.reshape(mh, mw, th, tw, batch, features)
+  image = tiles.transpose(4, 2, 0, 3, 1, 5).reshape(
+    batch, th * mh, tw * mw, features
+  )
   return image[:, : window.outputs[0], : window.outputs[1]]

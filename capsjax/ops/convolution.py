@@ -8,6 +8,7 @@ their cost: over patches, or over the Fourier transforms of tiles (see
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +53,8 @@ def convolution(
       f'a kernel of {kernel.shape[:2]} does not fit into an image of '
       f'{image_shape[:2]} with padding {padding!r}'
     )
-  outputs = _convolution(window, inputs.reshape(-1, *image_shape), kernel)
+  flat = inputs.reshape(math.prod(batch), *image_shape)
+  outputs = _convolution(window, flat, kernel)
   return outputs.reshape(*batch, *outputs.shape[1:])
 
 

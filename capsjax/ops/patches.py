@@ -36,7 +36,7 @@ def backward(
 ) -> tuple[Float[Array, '...'], Float[Array, '...']]:
   """The gradients of inputs (only their shape is read) and kernel."""
   rows = cotangent.transpose(1, 2, 0, 3).reshape(-1, kernel.shape[-1])
-  d_kernel = patches.reshape(len(rows), -1).T @ rows
+  d_kernel = patches.reshape(len(rows), patches.shape[-1]).T @ rows
   d_patches = rows @ kernel.reshape(-1, kernel.shape[-1]).T
   shape = jax.ShapeDtypeStruct(inputs.shape, inputs.dtype)
   transpose = jax.linear_transpose(functools.partial(extract, window), shape)

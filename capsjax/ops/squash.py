@@ -1,10 +1,13 @@
 """The length of a capsule and the squash non-linearity, safe everywhere.
 
 A plain norm has the gradient 0 / 0 at zero, and its square overflows or
-underflows long before the number itself does. Both functions here divide by
-the largest component first, so that the squares lie between 0 and 1.
+underflows long before the number itself does. Both functions here first bring
+very long and very short vectors into the middle of the range of their type.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -12,30 +15,50 @@ from jaxtyping import Array, Float
 from capsjax.ops.precision import at_least_float32
 
 
-def _scale_and_direction(
+def _length_and_direction(
   vectors: Float[Array, '...'], *, axis: int
-) -> tuple[Float[Array, '...'], Float[Array, '...'], Float[Array, '...']]:
-  """Splits vectors into `scale * norm * direction`, without 0 / 0.
+) -> tuple[Float[Array, '...'], Float[Array, '...']]:
+  """The length of each vector, and its unit vector; both 0 for a zero vector.
 
   Args:
     vectors: vectors along `axis`, float32 or wider.
-    axis: the axis of the vectors' components.
+    axis: the axis of the vectors' components, which the lengths keep with
+      size 1.
 
   Returns:
-    `scale` (largest magnitude, or 1 for a zero vector), `norm` (of the vector
-    divided by `scale`; 0 for a zero vector) and the unit `direction` (0 for a
-    zero vector). Their product does not depend on `scale`, which therefore
-    carries no gradient.
+    Lengths and directions.
   """
+  # A power of two changes no bits. Division by the largest component would,
+  # and XLA's reciprocal of a very large one is flushed to 0.
+  exponent = jnp.finfo(vectors.dtype).maxexp
+  border, factor = 2.0 ** (exponent * 3 // 10), 2.0 ** (exponent * 6 // 10)
   largest = lax.stop_gradient(jnp.max(jnp.abs(vectors), axis, keepdims=True))
-  is_zero = largest == 0
-  scale = jnp.where(is_zero, jnp.ones_like(largest), largest)
-  scaled = vectors / scale
+  is_long, is_short = largest > border, largest < 1 / border
+
+  def choose(if_long, if_short):
+    chosen = jnp.where(is_long, if_long, jnp.where(is_short, if_short, 1.0))
+    return chosen.astype(vectors.dtype)
+
+  scaled = vectors * choose(1 / factor, factor)
   squares = jnp.sum(jnp.square(scaled), axis, keepdims=True)
+  is_zero = squares == 0
   # The inner `where` keeps sqrt'(0) = inf out of the gradient's product.
   root = jnp.sqrt(jnp.where(is_zero, jnp.ones_like(squares), squares))
   norm = jnp.where(is_zero, jnp.zeros_like(root), root)
-  return scale, norm, scaled / root
+  return norm * choose(factor, 1 / factor), scaled / root
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _length(vectors, axis):
+  return _length_and_direction(vectors, axis=axis)[0]
+
+
+@_length.defjvp
+def _length_jvp(axis, primals, tangents):
+  # The scaling above, differentiated, would underflow for a short vector.
+  (vectors,), (tangent,) = primals, tangents
+  length, direction = _length_and_direction(vectors, axis=axis)
+  return length, jnp.sum(direction * tangent, axis, keepdims=True)
 
 
 def lengths(
@@ -52,8 +75,7 @@ def lengths(
     1: the evidence that the entity is present (paper, section 2).
   """
   wide = capsules.astype(at_least_float32(capsules.dtype))
-  scale, norm, _ = _scale_and_direction(wide, axis=axis)
-  return jnp.squeeze(scale * norm, axis).astype(capsules.dtype)
+  return jnp.squeeze(_length(wide, axis), axis).astype(capsules.dtype)
 
 
 def squash(
@@ -75,8 +97,14 @@ def squash(
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 1.
   """
   wide = preactivations.astype(at_least_float32(preactivations.dtype))
-  scale, norm, direction = _scale_and_direction(wide, axis=axis)
+  length = _length(wide, axis)
+  _, direction = _length_and_direction(wide, axis=axis)
+  # Of a short vector the direction times the squared length would lose the
+  # gradient to underflow; of a long one, the length's inverse.
+  inner = jnp.minimum(length, 1)
+  short = wide * (inner / (1 + jnp.square(inner)))
   # From here on |s|^2 / (1 + |s|^2) rounds to 1, and |s|^2 cannot overflow.
   saturated = jnp.asarray(4 / jnp.sqrt(jnp.finfo(wide.dtype).eps), wide.dtype)
-  square = jnp.square(jnp.minimum(scale * norm, saturated))
-  return (direction * (square / (1 + square))).astype(preactivations.dtype)
+  square = jnp.square(jnp.minimum(length, saturated))
+  long = direction * (square / (1 + square))
+  return jnp.where(length < 1, short, long).astype(preactivations.dtype)

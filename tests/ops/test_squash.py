@@ -147,7 +147,8 @@ def test_squash_keeps_directions_and_lengths_stay_within_one(dtype):
   assert np.all(sizes <= 1 + eps)
   # Of a tiny vector's square only 0 may be left.
   is_large = np.array(MAGNITUDES[dtype]) >= 1e-2
-  assert np.all(np.diff(sizes[is_large]) >= -eps)
+  # Two lengths that should be 1 may each be rounded by an eps.
+  assert np.all(np.diff(sizes[is_large]) >= -2 * eps)
   directions = capsules[is_large] / sizes[is_large, None]
   expected = DIRECTION / reference.lengths(DIRECTION)
   np.testing.assert_allclose(
