@@ -2,8 +2,9 @@
 
     python -m capsjax.main --config configs/mnist.py
 
-The data (11 MB) are downloaded, or found in `--config.data_dir=DIR`. An epoch
-takes 6 to 7 minutes on two idle cores; the test error after 3 is 0.94%.
+The data (11 MB) are downloaded, or found in `--config.data_dir=DIR`. A step
+takes 0.8 s on two idle cores, an epoch 468 steps; the test error after three
+epochs was 0.94%.
 """
 
 from ml_collections import ConfigDict
