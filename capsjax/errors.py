@@ -18,8 +18,17 @@ def one_line(error: BaseException) -> str:
   return ' '.join(str(error).split()) or type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+  """The start of an error's long text, or its type if it has none."""
+  return str(error).strip().partition('\n')[0][:120] or type(error).__name__
+
+
+def nearest(name: str, options: Iterable[str]) -> list[str]:
+  """At most three of the options that look like a mistyped name."""
+  return difflib.get_close_matches(name, sorted(options), n=3, cutoff=0.5)
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
   """A question that offers the names nearest to a wrong one, or all of them."""
-  options = sorted(options)
-  near = difflib.get_close_matches(name, options, n=3, cutoff=0.5)
-  return f'did you mean {" or ".join(near or options)}?'
+  offered = nearest(name, options) or sorted(options)
+  return f'did you mean {" or ".join(offered)}?'

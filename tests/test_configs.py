@@ -10,6 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from capsjax import configuration
+from capsjax.configuration_rules import flatten
 from capsjax.errors import UserError
 from capsjax.evaluation import capsule_losses
 from capsjax.models import BaselineCNN, CapsNet, create_model
@@ -86,7 +87,7 @@ def test_every_field_is_read():
 def test_the_official_code_differs_where_it_should():
   """paper.md lists its departures; the others are defaults."""
   paper, official = load('mnist'), load('mnist_official')
-  old, new = map(configuration.flatten, (paper, official))
+  old, new = map(flatten, (paper, official))
   assert {k for k in old if old[k] != new[k]} == {
     'loss.margin_weight',
     'model.primary_scale',

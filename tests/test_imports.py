@@ -84,9 +84,13 @@ ROOMS = {
   ),
   'capsjax.training': TRAINING,
   'capsjax.training.checkpoint': training_and('orbax'),
+  'capsjax.training.restore': training_and('orbax'),
   'capsjax.training.writers': training_and('tensorboardX'),
   'capsjax.training.progress': training_and('tqdm'),
-  'capsjax.configuration': Room((ERRORS,), ('absl', 'ml_collections')),
+  'capsjax.configuration_rules': Room((ERRORS,), ('ml_collections',)),
+  'capsjax.configuration': Room(
+    ('capsjax.configuration_rules', ERRORS), ('absl', 'ml_collections')
+  ),
   'capsjax.runtime': Room((CACHE, ERRORS), ('jax',)),
   # Only from here on is a configuration known, and how the parts join.
   'capsjax.experiment': Room(
@@ -95,6 +99,9 @@ ROOMS = {
   ),
   'capsjax.commands': Room(
     (*LIBRARY, *PROGRAM), (*ARRAYS, 'ml_collections', 'numpy', 'tqdm')
+  ),
+  'capsjax.commands.workdir': Room(
+    ('capsjax.configuration', ERRORS), ('filelock', 'ml_collections')
   ),
   'capsjax.main': Room((*PROGRAM, ERRORS)),
   # The table of contents.

@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from capsjax.training import checkpoint
+from capsjax.training.restore import available_steps
 
 CONFIG = """
 from ml_collections import ConfigDict
@@ -81,7 +81,7 @@ def arrays(workdir, which='latest'):
   """The leaves of a checkpoint, by name, read without a template."""
   import orbax.checkpoint as ocp
 
-  steps = checkpoint.available_steps(workdir / 'checkpoints')[which]
+  steps = available_steps(workdir / 'checkpoints')[which]
   path = (workdir / 'checkpoints' / which / str(steps[-1]) / 'state').absolute()
   tree = ocp.PyTreeCheckpointer().restore(path)
   import jax
@@ -199,9 +199,7 @@ def test_interrupted_run_saves_and_leaves(command, run, tiny, tmp_path, number):
   stopped = int(
     re.search(r'stopped after step ([\d,]+)', out)[1].replace(',', '')
   )
-  assert checkpoint.available_steps(workdir / 'checkpoints')['latest'][-1] == (
-    stopped
-  )
+  assert available_steps(workdir / 'checkpoints')['latest'][-1] == (stopped)
 
 
 def test_two_devices_train_as_one_does(run, tiny, tmp_path):
@@ -419,9 +417,7 @@ def test_a_loss_not_finite_stops_and_keeps_what_was_good(run, tiny, tmp_path):
   )
   assert status == 2
   assert 'not finite' in err and 'Traceback' not in err
-  for which, steps in checkpoint.available_steps(
-    workdir / 'checkpoints'
-  ).items():
+  for which, steps in available_steps(workdir / 'checkpoints').items():
     if steps:
       saved = arrays(workdir, which)
       assert all(np.isfinite(leaf).all() for leaf in saved.values())

@@ -9,10 +9,11 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from capsjax import configuration
+from capsjax.commands.workdir import CHECKPOINTS
 from capsjax.errors import UserError
 from capsjax.evaluation import Results, evaluate
 from capsjax.experiment import Experiment
-from capsjax.training import checkpoint
+from capsjax.training.restore import restore
 
 FILE_NAME = 'evaluation.json'
 
@@ -38,8 +39,8 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
       f'{workdir}'
     )
   experiment = Experiment.create(config)
-  restored = checkpoint.restore(
-    workdir / 'checkpoints',
+  restored = restore(
+    workdir / CHECKPOINTS,
     experiment.state_template(),
     which=which,
     warn=print,

@@ -1,6 +1,7 @@
 """The command `train`: starts or continues a run."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import jax
@@ -8,13 +9,15 @@ from ml_collections import ConfigDict
 
 from capsjax import configuration
 from capsjax.commands.monitor import Monitor
-from capsjax.errors import UserError
+from capsjax.commands.summary import closing_lines, start_summary
+from capsjax.commands.workdir import CHECKPOINTS, claimed
 from capsjax.evaluation import Results
-from capsjax.experiment import Experiment, count_parameters
-from capsjax.training import checkpoint
+from capsjax.experiment import Experiment
+from capsjax.training.checkpoint import Checkpointer
 from capsjax.training.loop import Plan, fit
 from capsjax.training.progress import Progress
 from capsjax.training.reporter import Reporter
+from capsjax.training.restore import best_metric, restore
 from capsjax.training.signals import StopRequest
 from capsjax.training.state import TrainState
 from capsjax.training.writers import MetricsWriter, NullWriter
@@ -42,15 +45,38 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   configuration.require_continues(config, workdir)
   experiment = Experiment.create(config)
   plan = _plan(experiment)
-  folder = workdir / 'checkpoints'
-  state, best = _restore_or_create(experiment, folder, say)
+  state, best = _restore_or_create(experiment, workdir, say)
   experiment.devices.require_same(int(state.step), 'checkpoints')
-  if is_primary:
-    _prepare(workdir, config)
-  say(_summary(experiment, plan, workdir, state))
+  with claimed(workdir, config) if is_primary else nullcontext():
+    say(start_summary(experiment, plan, workdir, state))
+    state, monitor = _train(experiment, plan, workdir, state, best)
+  step = int(state.step)
+  if step < plan.num_steps:
+    say(
+      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
+      f'on: python -m capsjax.main --workdir {workdir}'
+    )
+    return None
+  # A run that was finished before is measured again, but not written again.
+  test = experiment.dataset.test
+  results = monitor.test or monitor.measure(test, state.params)
+  minutes = (time.monotonic() - started) / 60
+  say(closing_lines(results, step / plan.steps_per_epoch, workdir, minutes))
+  return results
 
+
+def _train(
+  experiment: Experiment,
+  plan: Plan,
+  workdir: Path,
+  state: TrainState,
+  best: float | None,
+) -> tuple[TrainState, Monitor]:
+  """Trains from `state`; what is saved, shown and written meanwhile."""
+  config, devices = experiment.config, experiment.devices
+  is_primary = jax.process_index() == 0
   with (
-    checkpoint.Checkpointer(folder) as checkpointer,
+    Checkpointer(workdir / CHECKPOINTS) as checkpointer,
     _create_writer(workdir, state, plan, is_primary) as writer,
     Progress(
       total_steps=plan.num_steps,
@@ -77,7 +103,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
       write=write,
     )
     state = fit(
-      experiment.devices.replicate(state),
+      devices.replicate(state),
       plan=plan,
       train_fn=experiment.train_fn(single_step=plan.steps_per_call == 1),
       data=experiment.device_data(),
@@ -87,21 +113,9 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
       checkpointer=checkpointer,
       reporter=reporter,
       is_stopped=lambda: bool(stop),
-      any_process=experiment.devices.any_process,
+      any_process=devices.any_process,
     )
-  step = int(state.step)
-  if step < plan.num_steps:
-    say(
-      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
-      f'on: python -m capsjax.main --workdir {workdir}'
-    )
-    return None
-  # A run that was finished before is measured again, but not written again.
-  test = experiment.dataset.test
-  results = monitor.test or monitor.measure(test, state.params)
-  minutes = (time.monotonic() - started) / 60
-  say(_closing(results, step / plan.steps_per_epoch, workdir, minutes))
-  return results
+  return state, monitor
 
 
 def _plan(experiment: Experiment) -> Plan:
@@ -117,24 +131,13 @@ def _plan(experiment: Experiment) -> Plan:
   )
 
 
-def _restore_or_create(experiment, folder, say):
+def _restore_or_create(experiment, workdir, say):
   """The state to start from, and the best score so far."""
-  template = experiment.state_template()
-  restored = checkpoint.restore(folder, template, warn=say)
+  folder, template = workdir / CHECKPOINTS, experiment.state_template()
+  restored = restore(folder, template, warn=say)
   if restored is None:
     return experiment.create_state(), None
-  return restored.state, checkpoint.best_metric(folder, template, warn=say)
-
-
-def _prepare(workdir: Path, config: ConfigDict) -> None:
-  try:
-    workdir.mkdir(parents=True, exist_ok=True)
-    configuration.save(config, workdir)
-  except OSError as error:
-    raise UserError(
-      f'cannot write into {workdir} ({error.strerror}); choose another '
-      '--workdir'
-    ) from error
+  return restored.state, best_metric(folder, template, warn=say)
 
 
 def _create_writer(workdir, state, plan, is_primary):
@@ -144,50 +147,6 @@ def _create_writer(workdir, state, plan, is_primary):
     workdir,
     resume_step=int(state.step),
     steps_per_epoch=plan.steps_per_epoch,
-  )
-
-
-def _summary(
-  experiment: Experiment, plan: Plan, workdir: Path, state: TrainState
-) -> str:
-  dataset, config = experiment.dataset, experiment.config
-  sizes = [f'{len(dataset.train):,} training']
-  if dataset.validation is not None:
-    sizes.append(f'{len(dataset.validation):,} validation')
-  sizes.append(f'{len(dataset.test):,} test')
-  height, width, channels = dataset.image_shape
-  step = int(state.step)
-  start = f'continued after step {step:,}' if step else 'from the beginning'
-  lines = {
-    'devices': experiment.devices.description,
-    'data': f'{dataset.name}: {" + ".join(sizes)} images, '
-    f'{height}x{width}x{channels}, {dataset.num_classes} classes',
-    'model': f'{config.model_name}, {count_parameters(state.params):,} '
-    'parameters',
-    'training': f'{config.num_epochs} epochs of {plan.steps_per_epoch} steps, '
-    f'batch {config.batch_size}, {start}',
-    'best': _selection(experiment),
-    'run': f'{workdir} (tensorboard --logdir {workdir})',
-  }
-  return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
-
-
-def _selection(experiment: Experiment) -> str:
-  if experiment.config.select_best_by == 'test':
-    return 'chosen by the TEST set: its error is not a fair one'
-  if experiment.dataset.validation is None:
-    return 'not chosen; hold images out with --config.validation_size=5000'
-  return 'chosen by the validation set'
-
-
-def _closing(
-  results: Results, epochs: float, workdir: Path, minutes: float
-) -> str:
-  return (
-    f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
-    f'of {results.count:,} images) after {epochs:g} epochs; {minutes:.1f} '
-    'minutes\nlook further: python -m capsjax.main evaluate --workdir '
-    f'{workdir}'
   )
 
 

@@ -4,7 +4,6 @@ A set that lies prepared as array_record is read without TensorFlow. Decoding
 takes seconds to minutes, so the arrays are kept beside the records.
 """
 
-import difflib
 import logging
 import os
 import pathlib
@@ -16,7 +15,7 @@ from jaxtyping import Int, UInt8
 
 from capsjax.data import decoded, download
 from capsjax.data.dataset import Dataset, checked_split
-from capsjax.errors import UserError
+from capsjax.errors import UserError, first_line, nearest
 
 _BLOCK_SIZE = 1000
 _SPLITS = ('train', 'test', 'validation')
@@ -83,11 +82,11 @@ def _builder(name: str, folder: pathlib.Path) -> Any:
     import tensorflow_datasets as tfds
   # Not only ImportError: a protobuf that is too old raises its own.
   except Exception as error:
-    near = _nearest(name, _OWN_NAMES)
+    near = _near(name, _OWN_NAMES)
     raise UserError(
       f'{name} is none of {", ".join(_OWN_NAMES)}{near}; for the other sets'
       f" TFDS must be installed: pip install 'capsjax[tfds]'"
-      f' ({_first_line(error)})'
+      f' ({first_line(error)})'
     ) from error
   try:
     return tfds.builder(name, data_dir=folder)
@@ -95,10 +94,10 @@ def _builder(name: str, folder: pathlib.Path) -> Any:
     if isinstance(error, tfds.core.DatasetNotFoundError):
       reason = 'no such data set'
     else:
-      reason = _first_line(error)
+      reason = first_line(error)
     known = tfds.list_builders(with_community_datasets=False)
     raise UserError(
-      f'unknown data set {name}{_nearest(name, {*_OWN_NAMES, *known})}:'
+      f'unknown data set {name}{_near(name, {*_OWN_NAMES, *known})}:'
       f' neither capsjax nor TFDS has it ({reason}), correct the name'
     ) from error
 
@@ -122,7 +121,7 @@ def _prepare(builder: Any, name: str, folder: pathlib.Path) -> None:
       ) from error
     raise UserError(
       f'{name} is not in {folder}, and TFDS cannot download or prepare it'
-      f' ({_first_line(error)}): prepare it elsewhere with tfds build {name}'
+      f' ({first_line(error)}): prepare it elsewhere with tfds build {name}'
       ' --file_format=array_record and copy it there, or use'
       ' configs/digits.py, which needs no download'
     ) from error
@@ -161,7 +160,7 @@ def _decode(
     ) from error
   except Exception as error:
     raise UserError(
-      f'cannot read {name} in {builder.data_path} ({_first_line(error)}):'
+      f'cannot read {name} in {builder.data_path} ({first_line(error)}):'
       ' remove it, so that it is prepared anew'
     ) from error
   return arrays
@@ -186,11 +185,6 @@ def _decode_split(
   return images, labels
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-  near = difflib.get_close_matches(name, sorted(known), n=3)
+def _near(name: str, known: Iterable[str]) -> str:
+  near = nearest(name, known)
   return f' (did you mean {" or ".join(near)}?)' if near else ''
-
-
-def _first_line(error: Exception) -> str:
-  lines = str(error).strip().splitlines()
-  return f'{type(error).__name__}: {lines[0]}' if lines else repr(error)

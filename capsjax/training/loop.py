@@ -115,6 +115,7 @@ def fit(
       save()
   if step != saved_step:
     save()
+  reporter.finish()
   checkpointer.wait()
   return state
 

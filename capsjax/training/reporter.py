@@ -30,7 +30,7 @@ class Reporter:
     show: called as `show(step, {'loss': ..., 'accuracy': ...})` after each
       call of the training function.
     write: called as `write(step, results, learning_rate)` every
-      `log_every_steps`, with the results since the last time.
+      `log_every_steps` and at the end, with the results since the last time.
   """
 
   def __init__(
@@ -67,6 +67,12 @@ class Reporter:
     """
     while self._in_flight:
       self._fetch()
+
+  def finish(self) -> None:
+    """Waits as `flush` does, and writes what is left since the last time."""
+    self.flush()
+    if self._window is not None:
+      self._write_window(self._seen_step)
 
   def _fetch(self):
     step, metrics = self._in_flight.popleft()

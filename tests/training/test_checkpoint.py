@@ -21,12 +21,8 @@ import pytest
 
 from capsjax.errors import UserError
 from capsjax.training import manifest as manifest_module
-from capsjax.training.checkpoint import (
-  Checkpointer,
-  available_steps,
-  best_metric,
-  restore,
-)
+from capsjax.training.checkpoint import Checkpointer
+from capsjax.training.restore import available_steps, best_metric, restore
 
 
 class Moments(NamedTuple):
@@ -449,7 +445,8 @@ def start(repository, code, *arguments):
 SAVE_FOR_EVER = """
 import sys
 from test_checkpoint import make_state
-from capsjax.training.checkpoint import Checkpointer, restore
+from capsjax.training.checkpoint import Checkpointer
+from capsjax.training.restore import restore
 
 def fail(line):
   raise AssertionError(line)
@@ -502,7 +499,8 @@ jax.distributed.initialize(f'localhost:{sys.argv[2]}', 2, int(sys.argv[3]))
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from test_checkpoint import make_state, assert_same
-from capsjax.training.checkpoint import Checkpointer, restore
+from capsjax.training.checkpoint import Checkpointer
+from capsjax.training.restore import restore
 
 assert jax.process_count() == 2
 everywhere = NamedSharding(Mesh(np.array(jax.devices()), 'x'), PartitionSpec())

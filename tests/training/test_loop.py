@@ -96,7 +96,12 @@ def test_every_epoch_is_evaluated_and_the_end_saved():
   assert notes.calls == [1] * 15
   assert notes.evaluated == [5, 10, 15]
   assert notes.latest == [15]
-  assert notes.written == [(4, 4, 0.3), (8, 4, 0.7), (12, 4, 1.1)]
+  assert notes.written == [
+    (4, 4, 0.3),
+    (8, 4, 0.7),
+    (12, 4, 1.1),
+    (15, 3, 1.4),
+  ]
 
 
 def test_an_epoch_has_its_own_order_and_keeps_it():

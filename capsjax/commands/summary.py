@@ -1,0 +1,54 @@
+"""What a person reads before and after training."""
+
+from pathlib import Path
+
+from capsjax.evaluation import Results
+from capsjax.experiment import Experiment, count_parameters
+from capsjax.training.loop import Plan
+from capsjax.training.state import TrainState
+
+
+def start_summary(
+  experiment: Experiment, plan: Plan, workdir: Path, state: TrainState
+) -> str:
+  """What is about to be trained, on what, and where it is written."""
+  dataset, config = experiment.dataset, experiment.config
+  sizes = [f'{len(dataset.train):,} training']
+  if dataset.validation is not None:
+    sizes.append(f'{len(dataset.validation):,} validation')
+  sizes.append(f'{len(dataset.test):,} test')
+  height, width, channels = dataset.image_shape
+  step = int(state.step)
+  start = f'continued after step {step:,}' if step else 'from the beginning'
+  lines = {
+    'devices': experiment.devices.description,
+    'data': f'{dataset.name}: {" + ".join(sizes)} images, '
+    f'{height}x{width}x{channels}, {dataset.num_classes} classes',
+    'model': f'{config.model_name}, {count_parameters(state.params):,} '
+    'parameters',
+    'training': f'{config.num_epochs} epochs of {plan.steps_per_epoch} steps, '
+    f'batch {config.batch_size}, {start}',
+    'best': _selection(experiment),
+    'run': f'{workdir} (tensorboard --logdir {workdir})',
+  }
+  return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
+
+
+def _selection(experiment: Experiment) -> str:
+  if experiment.config.select_best_by == 'test':
+    return 'chosen by the TEST set: its error is not a fair one'
+  if experiment.dataset.validation is None:
+    return 'not chosen; hold images out with --config.validation_size=5000'
+  return 'chosen by the validation set'
+
+
+def closing_lines(
+  results: Results, epochs: float, workdir: Path, minutes: float
+) -> str:
+  """What came of it, and how to look further."""
+  return (
+    f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
+    f'of {results.count:,} images) after {epochs:g} epochs; {minutes:.1f} '
+    'minutes\nlook further: python -m capsjax.main evaluate --workdir '
+    f'{workdir}'
+  )

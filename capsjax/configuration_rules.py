@@ -1,0 +1,104 @@
+"""Which fields a configuration has, and which values make sense."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from capsjax.errors import UserError
+
+_Rule = tuple[Callable[[Any], bool], str]
+
+
+def _at_least(least: int) -> _Rule:
+  return lambda value: math.isfinite(value) and value >= least, (
+    f'at least {least}'
+  )
+
+
+_ANY: _Rule = (lambda value: True, '')
+_POSITIVE: _Rule = (
+  lambda value: math.isfinite(value) and value > 0,
+  'greater than 0',
+)
+_SHARE: _Rule = (lambda value: 0 <= value <= 1, 'from 0 to 1')
+
+_SECTIONS = ('loss', 'model', 'optimizer')
+
+# Every field outside `model`, whose fields are those of the module.
+_RULES: dict[str, _Rule] = {
+  'batch_size': _at_least(1),
+  'checkpoint_every_seconds': _at_least(0),
+  'data_dir': _ANY,
+  'dataset': _ANY,
+  'eval_every_epochs': _at_least(1),
+  'log_every_steps': _at_least(1),
+  'loss.down_weight': _at_least(0),
+  'loss.margin_weight': _at_least(0),
+  'loss.negative_margin': _SHARE,
+  'loss.positive_margin': _SHARE,
+  'loss.reconstruction_weight': _at_least(0),
+  'max_shift': _at_least(0),
+  'model_name': _ANY,
+  'num_devices': _at_least(0),
+  'num_epochs': _at_least(1),
+  'optimizer.decay_rate': _POSITIVE,
+  'optimizer.decay_steps': _at_least(1),
+  'optimizer.learning_rate': _POSITIVE,
+  'optimizer.milestones': _ANY,
+  'optimizer.min_learning_rate': _at_least(0),
+  'optimizer.schedule': _ANY,
+  'seed': _at_least(0),
+  'select_best_by': (
+    lambda value: value in ('validation', 'test'),
+    "'validation' or 'test'",
+  ),
+  'steps_per_call': _at_least(0),
+  'validation_size': _at_least(0),
+}
+
+
+def check(config: ConfigDict) -> None:
+  """Refuses a configuration with a missing field or a senseless value.
+
+  Raises:
+    UserError: naming the field.
+  """
+  fields = flatten(config)
+  sections = [f for f in _SECTIONS if isinstance(config.get(f), ConfigDict)]
+  # A model without capsules has no field under `loss`.
+  required = [f for f in _RULES if not f.startswith('loss.')]
+  for field in (*_SECTIONS, *required):
+    if field not in fields and field not in sections:
+      raise UserError(
+        f'the configuration has no field {field}; start from configs/base.py'
+      )
+  for field, (is_right, meaning) in _RULES.items():
+    if field in fields and not _holds(is_right, fields[field]):
+      raise UserError(
+        f'config.{field}={fields[field]!r}, but it must be {meaning}'
+      )
+  for field in fields:
+    if field not in _RULES and not field.startswith('model.'):
+      raise UserError(
+        f'nothing reads config.{field}; the fields are in configs/base.py'
+      )
+
+
+def _holds(is_right: Callable[[Any], bool], value: Any) -> bool:
+  try:
+    return is_right(value)
+  except TypeError:  # A value of another type, in a file written by hand.
+    return False
+
+
+def flatten(config: ConfigDict) -> dict[str, Any]:
+  """All fields by dotted name."""
+  fields: dict[str, Any] = {}
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      fields |= {f'{name}.{k}': v for k, v in flatten(value).items()}
+    else:
+      fields[name] = value
+  return fields
