@@ -1,6 +1,7 @@
 """Reading, checking and keeping configurations."""
 
 import json
+import re
 import runpy
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from capsjax.configuration_rules import check, flatten
-from capsjax.errors import UserError, one_line
+from capsjax.errors import UserError, nearest, one_line
 
 FILE_NAME = 'config.json'
 
@@ -51,6 +52,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
     )
   values = flags.FlagValues()
   config = _read_json(path) if path.suffix == '.json' else _read_python(path)
+  _require_fields(config, overrides)
   argv = ['capsjax', *overrides]
   try:
     config_flags.DEFINE_config_dict(
@@ -61,6 +63,16 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
     raise UserError(one_line(e)) from e
   check(config)
   return config.lock()
+
+
+def _require_fields(config: ConfigDict, overrides: Sequence[str]) -> None:
+  fields = flatten(config)
+  for override in overrides:
+    name = re.sub(r'^--(no)?config\.', '', override).partition('=')[0]
+    if name not in fields:
+      near = ' or '.join(nearest(name, fields))
+      advice = f'did you mean {near}?' if near else 'see configs/base.py'
+      raise UserError(f'the configuration has no field {name}; {advice}')
 
 
 def save(config: ConfigDict, workdir: Path) -> None:

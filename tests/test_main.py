@@ -268,7 +268,15 @@ MISTAKES = {
   'no such config': (['--config', 'configs/nothing.py'], 'nothing.py'),
   'unknown field': (
     ['--config', 'configs/digits.py', '--config.batchsize=3'],
-    'batch_size',
+    'has no field batchsize; did you mean batch_size',
+  ),
+  'unknown field like no other': (
+    ['--config', 'configs/digits.py', '--config.zzzz=3'],
+    'has no field zzzz; see configs/base.py',
+  ),
+  'unknown switch': (
+    ['--config', 'configs/digits.py', '--noconfig.model.leak'],
+    'has no field model.leak; did you mean model.leaky',
   ),
   'unknown nested field': (
     ['--config', 'configs/digits.py', '--config.model.num_iteration=3'],
