@@ -86,7 +86,7 @@ def _builder(name: str, folder: pathlib.Path) -> Any:
     raise UserError(
       f'{name} is none of {", ".join(_OWN_NAMES)}{near}; for the other sets'
       f" TFDS must be installed: pip install 'capsjax[tfds]'"
-      f' ({first_line(error)})'
+      f' ({_reason(error)})'
     ) from error
   try:
     return tfds.builder(name, data_dir=folder)
@@ -94,7 +94,7 @@ def _builder(name: str, folder: pathlib.Path) -> Any:
     if isinstance(error, tfds.core.DatasetNotFoundError):
       reason = 'no such data set'
     else:
-      reason = first_line(error)
+      reason = _reason(error)
     known = tfds.list_builders(with_community_datasets=False)
     raise UserError(
       f'unknown data set {name}{_near(name, {*_OWN_NAMES, *known})}:'
@@ -121,7 +121,7 @@ def _prepare(builder: Any, name: str, folder: pathlib.Path) -> None:
       ) from error
     raise UserError(
       f'{name} is not in {folder}, and TFDS cannot download or prepare it'
-      f' ({first_line(error)}): prepare it elsewhere with tfds build {name}'
+      f' ({_reason(error)}): prepare it elsewhere with tfds build {name}'
       ' --file_format=array_record and copy it there, or use'
       ' configs/digits.py, which needs no download'
     ) from error
@@ -160,7 +160,7 @@ def _decode(
     ) from error
   except Exception as error:
     raise UserError(
-      f'cannot read {name} in {builder.data_path} ({first_line(error)}):'
+      f'cannot read {name} in {builder.data_path} ({_reason(error)}):'
       ' remove it, so that it is prepared anew'
     ) from error
   return arrays
@@ -188,3 +188,7 @@ def _decode_split(
 def _near(name: str, known: Iterable[str]) -> str:
   near = nearest(name, known)
   return f' (did you mean {" or ".join(near)}?)' if near else ''
+
+
+def _reason(error: Exception) -> str:
+  return f'{type(error).__name__}: {first_line(error)}'
