@@ -30,25 +30,25 @@ def compute_votes(
 
 
 def compute_couplings(
-  routing_logits: Float[Array, '*batch in_caps out_caps'], *, leaky: bool
-) -> Float[Array, '*batch in_caps out_caps']:
+  routing_logits: Float[Array, '...'], *, leaky: bool, axis: int = -1
+) -> Float[Array, '...']:
   """Softmax over the output capsules (Eq. 3), with a leak if wanted.
 
   Args:
     routing_logits: `b_ij`.
     leaky: adds a "none of the above" logit of 0 whose share is thrown away
       (paper, section 7).
+    axis: the axis of the output capsules.
 
   Returns:
     Couplings `c_ij` in [0, 1]; those of one input capsule sum to 1 over the
     output capsules, or to less than 1 if leaky.
   """
   if not leaky:
-    return jax.nn.softmax(routing_logits, -1)
-  leak = jnp.zeros_like(routing_logits[..., :1])
-  return jax.nn.softmax(jnp.concatenate([leak, routing_logits], -1), -1)[
-    ..., 1:
-  ]
+    return jax.nn.softmax(routing_logits, axis)
+  leak = jnp.zeros_like(lax.slice_in_dim(routing_logits, 0, 1, axis=axis))
+  shares = jax.nn.softmax(jnp.concatenate([leak, routing_logits], axis), axis)
+  return lax.slice_in_dim(shares, 1, None, axis=axis)
 
 
 def routing_iteration(

@@ -1,0 +1,247 @@
+"""One routing iteration from inputs and kernel, its votes never formed.
+
+A vote is `u^_j|i = W_ij u_i`, so that an iteration needs no vote by itself:
+
+    agreement      u^_j|i . v_j        = u_i . (W_ij^T v_j)
+    weighted sum   sum_i c_ij u^_j|i   = sum_i W_ij (c_ij u_i)
+
+For one output capsule, over all input capsules and the batch, each is a plain
+matrix product and a multiplication by the inputs. What lies between has the
+size of the inputs for each output capsule, not that of the votes, and is held
+for one block of input capsules at a time. The gradient is made of the same two
+functions. The batch is the last axis, where the arithmetic is contiguous.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from capsjax.ops.precision import at_least_float32
+from capsjax.ops.routing import compute_couplings
+
+# A sum over output capsules written out term by term takes XLA half the time
+# of its own reduction, but each term has to be compiled.
+_MOST_TERMS = 16
+
+
+class Blocks(NamedTuple):
+  """Inputs and kernel, cut into blocks of input capsules, the last one padded.
+
+  A padded capsule is zero, and so are its votes: it adds nothing to a sum.
+  """
+
+  inputs: Float[Array, 'blocks block_caps in_dim batch']
+  kernel: Float[Array, 'blocks out_caps block_caps*in_dim out_dim']
+  log_priors: Float[Array, 'blocks out_caps block_caps 1'] | None
+
+
+class Options(NamedTuple):
+  """What is known when the iteration is compiled."""
+
+  leaky: bool
+  stop_gradient: bool
+  keep_couplings: bool
+
+
+def split_into_blocks(
+  inputs: Float[Array, 'batch in_caps in_dim'],
+  kernel: Float[Array, 'in_caps out_caps in_dim out_dim'],
+  log_priors: Float[Array, 'in_caps out_caps'] | None,
+  block_bytes: int,
+) -> Blocks:
+  """Arranges everything by blocks of input capsules.
+
+  Args:
+    inputs: capsules `u_i` of the layer below.
+    kernel: transformation matrices `W_ij`.
+    log_priors: initial routing logits, if there are any.
+    block_bytes: at most so much memory is taken by a block's products at a
+      time, but at least one input capsule's.
+  """
+  batch, in_caps, in_dim = inputs.shape
+  out_caps, out_dim = kernel.shape[1], kernel.shape[3]
+  capsule_bytes = batch * out_caps * in_dim * inputs.dtype.itemsize
+  block = _even_block(in_caps, max(1, block_bytes // max(1, capsule_bytes)))
+  blocks = -(-in_caps // block)
+
+  def split(array):
+    padding = [(0, blocks * block - in_caps)] + [(0, 0)] * (array.ndim - 1)
+    return jnp.pad(array, padding).reshape(blocks, block, *array.shape[1:])
+
+  parts = Blocks(
+    split(inputs.transpose(1, 2, 0)),
+    split(kernel)
+    .swapaxes(1, 2)
+    .reshape(blocks, out_caps, block * in_dim, out_dim),
+    None if log_priors is None else split(log_priors).swapaxes(1, 2)[..., None],
+  )
+  # Else XLA transposes the products of these, which are larger.
+  return lax.optimization_barrier(parts)
+
+
+def _even_block(in_caps, most):
+  """The largest divisor up to `most`, if one spares the padding cheaply."""
+  blocks = -(-in_caps // most)
+  for count in range(blocks, min(2 * blocks, in_caps) + 1):
+    if in_caps % count == 0:
+      return in_caps // count
+  return -(-in_caps // blocks)
+
+
+def join_blocks(
+  couplings: Float[Array, 'blocks out_caps block_caps batch'],
+) -> Float[Array, 'batch padded_in_caps out_caps']:
+  """Arranges couplings as `dynamic_routing` does, but for the padding."""
+  blocks, out_caps, block, batch = couplings.shape
+  return couplings.transpose(3, 0, 2, 1).reshape(
+    batch, blocks * block, out_caps
+  )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def fused_iteration(
+  blocks: Blocks,
+  capsules_sum: Float[Array, 'out_caps out_dim batch'],
+  options: Options,
+) -> tuple[
+  Float[Array, 'out_caps out_dim batch'],
+  Float[Array, 'blocks out_caps block_caps batch'] | None,
+]:
+  """Couplings from the agreement with a sum of capsules, then preactivations.
+
+  Args:
+    blocks: the result of `split_into_blocks`.
+    capsules_sum: the sum of the capsules of all iterations before: the routing
+      logits are the log priors and the agreement with it.
+    options: as for `fused_dynamic_routing`.
+
+  Returns:
+    Preactivations, and the couplings if they are wanted.
+  """
+  preactivations, couplings = _forward(blocks, capsules_sum, options)
+  return preactivations, couplings if options.keep_couplings else None
+
+
+def _forward(blocks, capsules_sum, options):
+  def add_block(total, block):
+    _, routing_logits = _agreement(block, capsules_sum)
+    if block.log_priors is not None:
+      routing_logits += block.log_priors.astype(routing_logits.dtype)
+    couplings = compute_couplings(routing_logits, leaky=options.leaky, axis=0)
+    couplings = couplings.astype(capsules_sum.dtype)
+    weighted = _weighted_inputs(block, couplings)
+    return total + _weighted_sum(block, weighted), couplings
+
+  # The sum over many blocks would lose bits of a half-precision type.
+  zero = jnp.zeros(capsules_sum.shape, at_least_float32(capsules_sum.dtype))
+  preactivations, couplings = lax.scan(add_block, zero, blocks)
+  return preactivations.astype(capsules_sum.dtype), couplings
+
+
+def _forward_with_residuals(blocks, capsules_sum, options):
+  preactivations, couplings = _forward(blocks, capsules_sum, options)
+  wanted = couplings if options.keep_couplings else None
+  return (preactivations, wanted), (blocks, capsules_sum, couplings)
+
+
+def _backward(options, residuals, cotangents):
+  blocks, capsules_sum, all_couplings = residuals
+  preactivations_grad, all_couplings_grad = cotangents
+  dtype, wide = capsules_sum.dtype, at_least_float32(capsules_sum.dtype)
+
+  def add_block(total, xs):
+    block, couplings, wanted_grad = xs
+    products, couplings_grad = _agreement(block, preactivations_grad)
+    if wanted_grad is not None:
+      couplings_grad += wanted_grad.astype(wide)
+    shares = couplings.astype(wide) * couplings_grad
+    logits_grad = shares - couplings.astype(wide) * shares.sum(0, keepdims=True)
+    logits_grad = logits_grad.astype(dtype)
+
+    vectors = preactivations_grad
+    weighted = _weighted_inputs(block, couplings)
+    inputs_grad = _sum_over_out_caps(couplings, products)
+    if not options.stop_gradient:
+      products, _ = _agreement(block, capsules_sum)
+      inputs_grad += _sum_over_out_caps(logits_grad, products)
+      agreeing = _weighted_inputs(block, logits_grad)
+      total += _weighted_sum(block, agreeing)
+      weighted = jnp.concatenate([weighted, agreeing], -1)
+      vectors = jnp.concatenate([vectors, capsules_sum], -1)
+    kernel_grad = jnp.einsum('jkb,jeb->jke', weighted, vectors)
+    log_priors_grad = (
+      None if block.log_priors is None else logits_grad.sum(-1, keepdims=True)
+    )
+    # XLA writes what it has computed into the result with one thread, so that
+    # it had better not compute it there.
+    inputs_grad = lax.optimization_barrier(inputs_grad)
+    return total, Blocks(inputs_grad, kernel_grad, log_priors_grad)
+
+  zero = jnp.zeros(capsules_sum.shape, wide)
+  xs = (blocks, all_couplings, all_couplings_grad)
+  capsules_sum_grad, blocks_grad = lax.scan(add_block, zero, xs)
+  return blocks_grad, capsules_sum_grad.astype(dtype)
+
+
+fused_iteration.defvjp(_forward_with_residuals, _backward)
+
+
+def _agreement(block, vectors):
+  """The agreement of a block's votes with a vector for each output capsule.
+
+  Args:
+    block: one of `Blocks`.
+    vectors: `[out_caps, out_dim, batch]`.
+
+  Returns:
+    `W_ij^T v_j`, `[out_caps, block_caps, in_dim, batch]`, and their inner
+    product with `u_i`, `[out_caps, block_caps, batch]`.
+  """
+  products = jnp.matmul(block.kernel, vectors).reshape(-1, *block.inputs.shape)
+  wide = at_least_float32(products.dtype)
+  return products, jnp.sum(products * block.inputs[None], 2, dtype=wide)
+
+
+def _weighted_inputs(block, weights):
+  """The block's inputs, weighted for each output capsule.
+
+  Args:
+    block: one of `Blocks`.
+    weights: `[out_caps, block_caps, batch]`.
+
+  Returns:
+    `[out_caps, block_caps*in_dim, batch]`.
+  """
+  weighted = weights[:, :, None] * block.inputs[None]
+  return weighted.reshape(len(weights), -1, weights.shape[-1])
+
+
+def _weighted_sum(block, weighted_inputs):
+  """The weighted sum of a block's votes, `[out_caps, out_dim, batch]`."""
+  # The transpose by itself: XLA's product with a transposed factor is slower.
+  kernel = lax.optimization_barrier(block.kernel.swapaxes(1, 2))
+  wide = at_least_float32(weighted_inputs.dtype)
+  return jnp.matmul(kernel, weighted_inputs, preferred_element_type=wide)
+
+
+def _sum_over_out_caps(weights, products):
+  """The gradient of the inputs in a weighted sum or an agreement.
+
+  Args:
+    weights: `[out_caps, block_caps, batch]`.
+    products: as `_agreement` returns them.
+
+  Returns:
+    The weighted sum of the products, `[block_caps, in_dim, batch]`.
+  """
+  if len(weights) > _MOST_TERMS:
+    return jnp.sum(weights[:, :, None] * products, 0)
+  products = lax.optimization_barrier(products)
+  return sum(
+    weight[:, None] * product
+    for weight, product in zip(weights, products, strict=True)
+  )
