@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from capsjax.errors import UserError
+from capsjax.huge_pages import restart_with_huge_pages
 
 _COMMANDS = ('train', 'evaluate')
 _EXAMPLES = """\
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry_point() -> None:
   """The console script `capsjax`."""
+  restart_with_huge_pages()
   sys.exit(main())
 
 

@@ -1,0 +1,56 @@
+# The public names and their homes, read by type checkers and by lazy_loader.
+
+from .errors import UserError
+from .layers import (
+  Convolution,
+  Decoder,
+  DenseCapsules,
+  PrimaryCapsules,
+  RoutingFn,
+)
+from .models import BaselineCNN, CapsNet, ModelOutput, create_model
+from .ops import (
+  SquashFn,
+  compute_votes,
+  convolution,
+  dynamic_routing,
+  fused_dynamic_routing,
+  label_mask,
+  lengths,
+  longest_mask,
+  margin_loss,
+  mask_capsules,
+  reconstruction_loss,
+  routing_iteration,
+  squash,
+  top_k_mask,
+)
+
+__version__: str
+
+__all__ = [
+  'BaselineCNN',
+  'CapsNet',
+  'Convolution',
+  'Decoder',
+  'DenseCapsules',
+  'ModelOutput',
+  'PrimaryCapsules',
+  'RoutingFn',
+  'SquashFn',
+  'UserError',
+  'compute_votes',
+  'convolution',
+  'create_model',
+  'dynamic_routing',
+  'fused_dynamic_routing',
+  'label_mask',
+  'lengths',
+  'longest_mask',
+  'margin_loss',
+  'mask_capsules',
+  'reconstruction_loss',
+  'routing_iteration',
+  'squash',
+  'top_k_mask',
+]
