@@ -1,0 +1,1 @@
+"""What shows how fast and how good the networks are."""

@@ -1,0 +1,155 @@
+"""Speed and memory of capsjax beside its alternatives, in one run.
+
+Every contender does the same work, in turns, after a warm-up; "times ours" is
+the median of the turns' ratios, above 1 where ours is faster. In brackets are
+the quartiles. PyTorch takes part if it is installed (the extra "bench"). The
+whole takes over an hour on two cores; --parts chooses.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from capsjax.huge_pages import restart_with_huge_pages
+
+_PARTS = ('training', 'evaluation', 'routing', 'memory', 'scaling')
+# For a test that everything still runs; the figures mean nothing.
+_TINY = {'conv_features': 8, 'num_types': 2, 'decoder_sizes': (8, 8)}
+
+
+def main() -> None:
+  """Measures the parts that are asked for, prints and writes them."""
+  parser = argparse.ArgumentParser(
+    'python -m experiments.benchmarks',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  add = parser.add_argument
+  add(
+    '--parts',
+    nargs='+',
+    choices=_PARTS,
+    default=_PARTS,
+    metavar='PART',
+    help=', '.join(_PARTS),
+  )
+  add(
+    '--batch-sizes',
+    nargs='+',
+    type=_positive,
+    metavar='N',
+    default=[32, 128, 512, 1024],
+  )
+  add(
+    '--dtypes',
+    nargs='+',
+    choices=('float32', 'bfloat16'),
+    default=['float32', 'bfloat16'],
+    metavar='DTYPE',
+  )
+  add(
+    '--repeats',
+    type=_positive,
+    default=7,
+    metavar='N',
+    help='turns after the warm-up (default: 7)',
+  )
+  add(
+    '--patience',
+    type=float,
+    default=30,
+    metavar='SECONDS',
+    help='a slower step is timed once, and not at larger batches (default: 30)',
+  )
+  add('--json', type=Path, metavar='FILE', help='writes the figures here too')
+  add('--without-torch', action='store_true', help='leaves PyTorch out')
+  add(
+    '--tiny', action='store_true', help='a network too small to tell anything'
+  )
+  options = parser.parse_args()
+
+  from capsjax import runtime
+  from experiments.benchmarks import parts, report
+
+  runtime.start(
+    distributed=False, coordinator=None, num_processes=None, process_id=None
+  )
+  machine = _machine()
+  print('\n'.join(f'{name}: {value}' for name, value in machine.items()))
+  settings = parts.create_settings(
+    size=64 if options.tiny else 2048,
+    batch_sizes=options.batch_sizes,
+    dtypes=options.dtypes,
+    repeats=options.repeats,
+    patience=options.patience,
+    sizes=_TINY if options.tiny else {},
+    with_torch=not options.without_torch and _has_torch(),
+  )
+  figures = {'machine': machine, 'limits': settings.rates}
+  for name, rate in settings.rates.items():
+    unit = 'GB/s' if name == 'copy' else 'GFLOP/s'
+    print(f'{name}: {rate["median"]:g} {unit}')
+  for name in options.parts:
+    rows = []
+    for row in parts.PARTS[name](settings):
+      print(f'{name}: {report.line(row)}', file=sys.stderr)
+      rows.append(row)
+      figures[name] = rows
+      if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + '\n')
+    print(f'\n{name}\n\n{report.table(rows)}')
+
+
+def _positive(word: str) -> int:
+  number = int(word)
+  if number < 1:
+    raise argparse.ArgumentTypeError(f'{word} is not above 0')
+  return number
+
+
+def _has_torch() -> bool:
+  if importlib.util.find_spec('torch'):
+    return True
+  print(
+    "PyTorch is left out; to compare with it: pip install 'capsjax[bench]'",
+    file=sys.stderr,
+  )
+  return False
+
+
+def _machine() -> dict[str, str]:
+  import jax
+
+  versions = [f'python {platform.python_version()}']
+  for name in ('jax', 'flax', 'torch'):
+    if importlib.util.find_spec(name):
+      versions.append(f'{name} {metadata.version(name)}')
+  device = jax.devices()[0]
+  return {
+    'hardware': f'{platform.machine()}, {os.cpu_count()} cores, {_cpu()}',
+    'device': f'{device.platform}, {device.device_kind}',
+    'versions': ', '.join(versions),
+  }
+
+
+def _cpu() -> str:
+  try:
+    lines = Path('/proc/cpuinfo').read_text().splitlines()
+  except OSError:
+    return platform.processor() or 'unknown'
+  names = [
+    line.split(':')[1].strip()
+    for line in lines
+    if line.startswith('model name')
+  ]
+  return names[0] if names else 'unknown'
+
+
+if __name__ == '__main__':
+  restart_with_huge_pages()
+  main()

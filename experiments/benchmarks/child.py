@@ -1,0 +1,96 @@
+"""One contender's training step in a process of its own: its peak memory.
+
+    python -m experiments.benchmarks.child '{"contender": "capsjax", ...}'
+
+The words are those of `Case`; prints JSON. The process has as many devices as
+the case asks for: on a CPU, XLA makes them up.
+"""
+
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """What is trained, and how often.
+
+  Attributes:
+    contender: a name in `steps.CONTENDERS`.
+    batch: the number of images.
+    dtype: 'float32' or 'bfloat16'.
+    sizes: fields of the network other than the paper's.
+    image_shape: height, width, channels.
+    num_classes: the number of classes.
+    num_devices: the number of devices.
+    repeats: steps that are timed.
+  """
+
+  contender: str
+  batch: int
+  dtype: str = 'float32'
+  sizes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  image_shape: tuple[int, int, int] = (28, 28, 1)
+  num_classes: int = 10
+  num_devices: int = 1
+  repeats: int = 1
+
+
+def run(case: Case) -> dict[str, Any]:
+  """Trains in a new process.
+
+  Returns:
+    'seconds' of the timed steps, the last 'loss' and 'peak_memory_gb', of the
+    process on a CPU and of the device elsewhere.
+  """
+  flags = os.environ.get('XLA_FLAGS', '')
+  flags += f' --xla_force_host_platform_device_count={case.num_devices}'
+  done = subprocess.run(
+    [
+      *(sys.executable, '-m', 'experiments.benchmarks.child'),
+      json.dumps(dataclasses.asdict(case)),
+    ],
+    env=os.environ | {'XLA_FLAGS': flags.strip()},
+    check=True,
+    stdout=subprocess.PIPE,
+    text=True,
+  )
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def _measure(case: Case) -> dict[str, Any]:
+  import jax
+
+  from experiments.benchmarks import steps, timing
+
+  step = steps.CONTENDERS[case.contender](case)
+  seconds = timing.take_turns({'': step}, repeats=case.repeats)['']
+  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  if jax.default_backend() != 'cpu':
+    peak = _peak_of_device(case)
+  return {
+    'seconds': seconds,
+    'loss': float(step()),
+    'peak_memory_gb': round(peak / 1e9, 2),
+  }
+
+
+def _peak_of_device(case):
+  if case.contender.startswith('PyTorch'):
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+  import jax
+
+  return jax.devices()[0].memory_stats()['peak_bytes_in_use']
+
+
+if __name__ == '__main__':
+  words = json.loads(sys.argv[1])
+  words['image_shape'] = tuple(words['image_shape'])
+  print(json.dumps(_measure(Case(**words))))

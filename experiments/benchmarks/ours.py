@@ -1,0 +1,86 @@
+"""The training step of capsjax, exactly as `capsjax.main` runs it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from capsjax import configuration
+from capsjax.data import Dataset, Split, epoch_permutation
+from capsjax.evaluation import Metrics, Results, evaluate
+from capsjax.experiment import Experiment
+
+_CONFIG = Path('configs/mnist.py')
+
+
+def create_experiment(
+  overrides: Sequence[str] = (),
+  *,
+  num_images: int,
+  image_shape: tuple[int, int, int] = (28, 28, 1),
+  num_classes: int = 10,
+) -> Experiment:
+  """The experiment of configs/mnist.py on random images.
+
+  Args:
+    overrides: `--config.FIELD=VALUE` each.
+    num_images: the size of the training set, and of the test set.
+    image_shape: height, width, channels.
+    num_classes: the number of classes.
+  """
+  config = configuration.load(_CONFIG, overrides)
+  rng = np.random.default_rng(0)
+  split = Split(
+    rng.integers(0, 256, (num_images, *image_shape), np.uint8),
+    rng.integers(0, num_classes, num_images, np.int32),
+  )
+  dataset = Dataset('random', split, split, None, num_classes)
+  return Experiment.create(config, dataset)
+
+
+class TrainStep:
+  """Takes training steps, shifts and the gathering of batches included.
+
+  Args:
+    experiment: what is trained.
+    steps_per_call: how many steps a call takes.
+  """
+
+  def __init__(
+    self, experiment: Experiment, *, steps_per_call: int = 1
+  ) -> None:
+    devices = experiment.devices
+    self.state = devices.replicate(experiment.create_state())
+    self._data = experiment.device_data()
+    self._train_fn = experiment.train_fn(single_step=steps_per_call == 1)
+    size = len(experiment.dataset.train)
+    self._order = epoch_permutation(experiment.keys.order, 0, size)
+    self._steps = steps_per_call
+
+  def __call__(self) -> Metrics:
+    """Trains; returns the metrics, perhaps not yet computed."""
+    self.state, metrics = self._train_fn(
+      self.state, self._data, self._order, self._steps
+    )
+    return metrics
+
+
+class Evaluation:
+  """Evaluates the whole test set, from the host's memory."""
+
+  def __init__(self, experiment: Experiment) -> None:
+    self._experiment = experiment
+    self._eval_fn = experiment.eval_fn()
+    params = jax.jit(experiment.create_state)().params
+    self._params = experiment.devices.replicate(params)
+
+  def __call__(self) -> Results:
+    """The results."""
+    return evaluate(
+      self._eval_fn,
+      self._params,
+      self._experiment.dataset.test,
+      batch_size=self._experiment.config.batch_size,
+      num_classes=self._experiment.dataset.num_classes,
+    ).compute()

@@ -1,0 +1,191 @@
+"""What is measured: each part returns rows, which the report prints."""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from experiments.benchmarks import child, limits, routing, steps, work
+from experiments.benchmarks.child import Case
+from experiments.benchmarks.timing import ratio, spread, take_turns
+
+Row = dict[str, Any]
+_ITEMSIZE = {'float32': 4, 'bfloat16': 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """How much is measured.
+
+  Attributes:
+    batch_sizes: numbers of images.
+    dtypes: 'float32', 'bfloat16'.
+    repeats: how often each call is timed.
+    patience: a call that takes more seconds is timed once, and its contender
+      left out at larger batch sizes.
+    sizes: fields of the network other than the paper's.
+    with_torch: whether PyTorch takes part.
+    rates: what the machine can do, from `limits.measure`.
+  """
+
+  batch_sizes: Sequence[int]
+  dtypes: Sequence[str]
+  repeats: int
+  patience: float
+  sizes: Mapping[str, Any]
+  with_torch: bool
+  rates: Mapping[str, Mapping[str, float]]
+
+  def least_seconds(self, least: work.Work, dtype: str) -> float:
+    """The time that the measured rates allow for so much work."""
+    rates = self.rates[dtype]['median'], self.rates['copy']['median']
+    return least.seconds(*rates)
+
+
+def training(settings: Settings) -> Iterator[Row]:
+  """The training step of every contender, by batch size and dtype."""
+  for dtype in settings.dtypes:
+    too_slow: set[str] = set()
+    for batch in settings.batch_sizes:
+      case = Case('', batch, dtype, settings.sizes)
+      names = [n for n in _contenders(settings, dtype) if n not in too_slow]
+      calls = {n: steps.CONTENDERS[n](case) for n in names}
+      seconds = _per_step(
+        take_turns(calls, repeats=settings.repeats, patience=settings.patience)
+      )
+      least = work.training_step(batch=batch, itemsize=_ITEMSIZE[dtype])
+      limit = None if settings.sizes else settings.least_seconds(least, dtype)
+      for row in _rows(seconds, batch, limit):
+        yield {'dtype': dtype, 'batch': batch, **row}
+      too_slow |= {n for n in names if len(seconds[n]) < settings.repeats}
+
+
+def evaluation(settings: Settings) -> Iterator[Row]:
+  """Images per second of an evaluation: forward pass, losses, confusion."""
+  for dtype in settings.dtypes:
+    for batch in settings.batch_sizes:
+      case = Case('capsjax', batch, dtype, settings.sizes)
+      count = max(1024 // batch, 1) * batch
+      if settings.sizes:
+        count = batch
+      calls = {'capsjax': steps.capsjax_evaluation(case, count)}
+      if settings.with_torch and dtype == 'float32':
+        calls['PyTorch'] = steps.torch_evaluation(case, count)
+      seconds = take_turns(calls, repeats=settings.repeats)
+      for row in _rows(seconds, count, None):
+        yield {'dtype': dtype, 'batch': batch, **row}
+
+
+def routing_alone(settings: Settings) -> Iterator[Row]:
+  """Routing from inputs and kernel, forward, and with the backward pass."""
+  paper = {'in_caps': 1152, 'out_caps': 10, 'num_iterations': 3}
+  others: list[dict[str, int]] = [
+    {'num_iterations': 1},
+    {'num_iterations': 5},
+    {'in_caps': 4608},
+    {'in_caps': 9216},
+    {'out_caps': 100},
+  ]
+  cases = [
+    (batch, dtype, paper)
+    for dtype in settings.dtypes
+    for batch in settings.batch_sizes
+  ]
+  batch = min(settings.batch_sizes, key=lambda size: abs(size - 128))
+  cases += [(batch, settings.dtypes[0], paper | other) for other in others]
+  if settings.sizes:  # only to see that everything runs
+    cases = [(b, dtype, {**shape, 'in_caps': 12}) for b, dtype, shape in cases]
+  for batch, dtype, sizes in cases:
+    for backward in (False, True):
+      shape = {'batch': batch, 'backward': backward, **sizes}
+      calls = routing.calls(
+        **shape, dtype=dtype, with_torch=settings.with_torch
+      )
+      seconds = take_turns(
+        calls, repeats=settings.repeats, patience=settings.patience
+      )
+      least = work.routing(**shape, itemsize=_ITEMSIZE[dtype])
+      limit = settings.least_seconds(least, dtype)
+      for row in _rows(seconds, batch, limit):
+        yield {'dtype': dtype, **shape, **row}
+
+
+def memory(settings: Settings) -> Iterator[Row]:
+  """Peak memory of a training step, each in a process of its own."""
+  names = ['capsjax', *(['PyTorch', 'PyTorch, compiled'] * settings.with_torch)]
+  for batch in settings.batch_sizes:
+    for name in names:
+      result = child.run(Case(name, batch, sizes=settings.sizes))
+      yield {
+        'batch': batch,
+        'contender': name,
+        'peak_memory_gb': result['peak_memory_gb'],
+      }
+
+
+def scaling(settings: Settings) -> Iterator[Row]:
+  """Our step on several devices, and as the problem grows."""
+  batch = min(settings.batch_sizes, key=lambda size: abs(size - 128))
+  paper = Case('capsjax', batch, sizes=settings.sizes, repeats=settings.repeats)
+  variants = {
+    'the paper': {},
+    '2 devices': {'num_devices': 2},
+    '4 devices': {'num_devices': 4},
+    '40x40 images': {'image_shape': (40, 40, 1)},
+    '64x64 images': {'image_shape': (64, 64, 1)},
+    '50 classes': {'num_classes': 50},
+    '100 classes': {'num_classes': 100},
+    '64 types (2304 capsules)': {'sizes': {'num_types': 64} | settings.sizes},
+    '128 types (4608 capsules)': {'sizes': {'num_types': 128} | settings.sizes},
+  }
+  for name, changes in variants.items():
+    result = child.run(dataclasses.replace(paper, **changes))
+    yield {
+      'batch': batch,
+      'variant': name,
+      'seconds': spread(_per_step({'': result['seconds']})['']),
+      'peak_memory_gb': result['peak_memory_gb'],
+      'loss': result['loss'],
+    }
+
+
+PARTS: dict[str, Callable[[Settings], Iterator[Row]]] = {
+  'training': training,
+  'evaluation': evaluation,
+  'routing': routing_alone,
+  'memory': memory,
+  'scaling': scaling,
+}
+
+
+def create_settings(*, size: int, **fields: Any) -> Settings:
+  """Settings with the machine's rates, measured now on matrices of a size."""
+  rates = limits.measure(repeats=fields['repeats'], size=size)
+  return Settings(rates=rates, **fields)
+
+
+def _contenders(settings, dtype):
+  for name in steps.CONTENDERS:
+    if name.startswith('PyTorch') and not settings.with_torch:
+      continue
+    if name == 'plain JAX' and dtype != 'float32':
+      continue
+    yield name
+
+
+def _per_step(seconds):
+  count = steps.steps_per_call()
+  return {n: [s / count for s in times] for n, times in seconds.items()}
+
+
+def _rows(seconds, images, limit):
+  for name, times in seconds.items():
+    row = {
+      'contender': name,
+      'seconds': spread(times),
+      'images_per_second': spread([images / s for s in times]),
+      'times_ours': ratio(seconds['capsjax'], times),
+    }
+    if limit is not None:
+      row['fraction_of_limit'] = round(limit / statistics.median(times), 3)
+    yield row

@@ -1,0 +1,137 @@
+"""The same network in PyTorch, as its users would write it well.
+
+Two convolutions, votes and routing by einsum, no tiling, no loop over capsules,
+and PyTorch's own Adam. It is the yardstick of the benchmarks: written to be as
+fast as plain PyTorch is, not to be used.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class CapsNet(nn.Module):
+  """The paper's network: images `[batch, channels, h, w]` to losses."""
+
+  def __init__(
+    self,
+    *,
+    image_shape: tuple[int, int, int] = (28, 28, 1),
+    num_classes: int = 10,
+    num_iterations: int = 3,
+    conv_features: int = 256,
+    num_types: int = 32,
+    decoder_sizes: tuple[int, int] = (512, 1024),
+  ) -> None:
+    super().__init__()
+    height, width, channels = image_shape
+    self.num_iterations, self.num_types = num_iterations, num_types
+    self.conv = nn.Conv2d(channels, conv_features, 9)
+    self.primary = nn.Conv2d(conv_features, num_types * 8, 9, stride=2)
+    positions = ((height - 16) // 2 + height % 2) * (
+      (width - 16) // 2 + width % 2
+    )
+    in_caps = positions * num_types
+    self.kernel = nn.Parameter(0.1 * torch.randn(in_caps, num_classes, 8, 16))
+    first, second = decoder_sizes
+    self.decoder = nn.Sequential(
+      nn.Linear(num_classes * 16, first),
+      nn.ReLU(),
+      nn.Linear(first, second),
+      nn.ReLU(),
+      nn.Linear(second, height * width * channels),
+      nn.Sigmoid(),
+    )
+
+  def capsules(self, images: Tensor) -> Tensor:
+    """Class capsules `[batch, num_classes, 16]`."""
+    features = self.primary(functional.relu(self.conv(images)))
+    # All types of one position together, as in capsjax.
+    inputs = features.permute(0, 2, 3, 1).reshape(len(images), -1, 8)
+    votes = torch.einsum('bid,ijde->bije', squash(inputs), self.kernel)
+    return dynamic_routing(votes, num_iterations=self.num_iterations)
+
+  def forward(self, images: Tensor, targets: Tensor) -> Tensor:
+    """The mean loss of a batch: margin loss and 0.0005 times the squares."""
+    capsules = self.capsules(images).float()
+    lengths = capsules.norm(dim=-1)
+    margin = (
+      targets * functional.relu(0.9 - lengths) ** 2
+      + 0.5 * (1 - targets) * functional.relu(lengths - 0.1) ** 2
+    ).sum(-1)
+    pixels = self.decoder((capsules * targets[..., None]).flatten(1)).float()
+    originals = images.permute(0, 2, 3, 1).flatten(1)
+    reconstruction = ((pixels - originals) ** 2).sum(-1)
+    return (margin + 0.0005 * reconstruction).mean()
+
+
+def squash(preactivations: Tensor) -> Tensor:
+  """Equation 1, with an epsilon, as its users write it."""
+  square = (preactivations**2).sum(-1, keepdim=True)
+  return preactivations * (square / (1 + square) / torch.sqrt(square + 1e-9))
+
+
+def dynamic_routing(votes: Tensor, *, num_iterations: int = 3) -> Tensor:
+  """Procedure 1 over votes `[batch, in_caps, out_caps, dim]`."""
+  logits = torch.zeros(votes.shape[:-1], dtype=votes.dtype, device=votes.device)
+  for iteration in range(num_iterations):
+    couplings = functional.softmax(logits, dim=-1)
+    capsules = squash(torch.einsum('bij,bije->bje', couplings, votes))
+    if iteration < num_iterations - 1:
+      logits = logits + torch.einsum('bije,bje->bij', votes, capsules)
+  return capsules
+
+
+class TrainStep:
+  """Takes training steps on one batch after another.
+
+  Args:
+    network: the network, on its device.
+    compiled: whether `torch.compile` compiles it.
+    dtype: 'float32', or 'bfloat16' by autocast.
+  """
+
+  def __init__(
+    self, network: CapsNet, *, compiled: bool = False, dtype: str = 'float32'
+  ) -> None:
+    self._network = torch.compile(network) if compiled else network
+    self._optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    self._device = next(network.parameters()).device
+    self._autocast = torch.autocast(
+      self._device.type, torch.bfloat16, enabled=dtype == 'bfloat16'
+    )
+
+  def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
+    """One step; returns the loss."""
+    self._optimizer.zero_grad(set_to_none=True)
+    with self._autocast:
+      loss = self._network(images, targets)
+    loss.backward()
+    self._optimizer.step()
+    if self._device.type == 'cuda':
+      torch.cuda.synchronize()
+    return loss
+
+
+def load_params(network: CapsNet, params: Mapping[str, Any]) -> None:
+  """Copies the parameters of `capsjax.CapsNet` into the peer."""
+
+  def put(parameter, array, *axes):
+    array = np.asarray(array)
+    array = np.transpose(array, axes) if axes else array
+    parameter.data.copy_(torch.from_numpy(array.copy()))
+
+  put(network.conv.weight, params['conv']['kernel'], 3, 2, 0, 1)
+  put(network.conv.bias, params['conv']['bias'])
+  primary = params['primary_capsules']
+  put(network.primary.weight, primary['cell']['kernel'], 3, 2, 0, 1)
+  put(network.primary.bias, np.ravel(primary['bias']))
+  put(network.kernel, params['class_capsules']['kernel'])
+  layers = [m for m in network.decoder if isinstance(m, nn.Linear)]
+  for index, layer in enumerate(layers):
+    put(layer.weight, params['decoder'][f'Dense_{index}']['kernel'], 1, 0)
+    put(layer.bias, params['decoder'][f'Dense_{index}']['bias'])
