@@ -5,19 +5,21 @@
 #   CONSTRAINTS  a pip constraints file, for example tests/oldest.txt
 #   ARGS         more flags for `make digits`, such as --config.seed=1
 #   PYTEST_ARGS  more flags for pytest, such as -k routing
+#   EXTRAS       what to install besides: test, or test,bench with PyTorch
 
 PYTHON ?= python3
 VENV ?= .venv
 CONSTRAINTS ?=
 ARGS ?=
 PYTEST_ARGS ?= -n 2
+EXTRAS ?= test
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 # The stamps name what they were made with, so that another interpreter or
 # another set of versions makes the environment anew.
-MADE_WITH := $(subst /,-,$(PYTHON)-$(or $(CONSTRAINTS),newest))
+MADE_WITH := $(subst /,-,$(PYTHON)-$(or $(CONSTRAINTS),newest)-$(EXTRAS))
 CORE := $(VENV)/core-$(MADE_WITH)
 TOOLS := $(VENV)/tools-$(MADE_WITH)
 
@@ -77,5 +79,5 @@ $(CORE): pyproject.toml $(CONSTRAINTS)
 	@touch $@
 
 $(TOOLS): $(CORE)
-	$(PIP) install $(CONSTRAIN) --editable '.[test]'
+	$(PIP) install $(CONSTRAIN) --editable '.[$(EXTRAS)]'
 	@touch $@

@@ -39,6 +39,10 @@ _RULES: dict[str, _Rule] = {
   'loss.negative_margin': _SHARE,
   'loss.positive_margin': _SHARE,
   'loss.reconstruction_weight': _at_least(0),
+  'matmul_precision': (
+    lambda value: value in ('default', 'high', 'highest'),
+    "'default', 'high' or 'highest'",
+  ),
   'max_shift': _at_least(0),
   'model_name': _ANY,
   'num_devices': _at_least(0),

@@ -155,6 +155,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     coordinator=options.coordinator,
     num_processes=options.num_processes,
     process_id=options.process_id,
+    matmul_precision=config.matmul_precision,
   )
   if options.command == 'evaluate':
     evaluate.run(config, workdir, checkpoint_name=options.checkpoint)

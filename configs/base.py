@@ -91,6 +91,9 @@ def get_config() -> ConfigDict:
 
   # Uses only so many devices; all of them if 0.
   config.num_devices = 0
+  # Of float32 products on a GPU or TPU: 'default' (TF32 on a GPU, bfloat16 on a
+  # TPU: their fast units), 'high', or 'highest' (float32); a CPU's are float32.
+  config.matmul_precision = 'default'
   # Steps taken on the device without the host; 0 chooses by the platform.
   config.steps_per_call = 0
 

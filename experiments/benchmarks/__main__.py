@@ -77,7 +77,11 @@ def main() -> None:
   from experiments.benchmarks import parts, report
 
   runtime.start(
-    distributed=False, coordinator=None, num_processes=None, process_id=None
+    distributed=False,
+    coordinator=None,
+    num_processes=None,
+    process_id=None,
+    matmul_precision='default',
   )
   machine = _machine()
   print('\n'.join(f'{name}: {value}' for name, value in machine.items()))

@@ -50,7 +50,11 @@ def capsjax_step(case: Case) -> Step:
 
 def naive_step(case: Case) -> Step:
   """Plain JAX: one batch, shifted beforehand, in float32 only."""
-  images, targets = random_batch(case)
+  return naive_step_on(case, *random_batch(case))
+
+
+def naive_step_on(case: Case, images: np.ndarray, targets: np.ndarray) -> Step:
+  """Plain JAX on a given batch, from the parameters that ours starts from."""
   params = initial_params(case)
   optimizer = optax.adam(1e-3)
 

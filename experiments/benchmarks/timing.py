@@ -14,7 +14,10 @@ def take_turns(
   repeats: int,
   patience: float = float('inf'),
 ) -> dict[str, list[float]]:
-  """Calls each of them once, then each of them again, and so on.
+  """Times each of them once, then each of them again, and so on.
+
+  In its turn each is called twice, and the second call is timed: the first
+  finds the memory and the caches as the one before has left them.
 
   Args:
     calls: functions by name; what JAX computes is waited for. Each is called
@@ -34,6 +37,7 @@ def take_turns(
   in_turns = [name for name in calls if not seconds[name]]
   for _ in range(repeats):
     for name in in_turns:
+      _seconds(calls[name])
       seconds[name].append(_seconds(calls[name]))
   return seconds
 

@@ -21,7 +21,6 @@ import time
 from pathlib import Path
 
 _STARTED = time.monotonic()
-_CONFIG = Path('configs/mnist.py')
 
 
 def main() -> None:
@@ -63,37 +62,26 @@ def _run_twice(options):
 
 def _measure(batch_size: int, repeats: int) -> dict[str, object]:
   import jax
-  import numpy as np
 
-  from capsjax import configuration, runtime
-  from capsjax.data import Dataset, Split, epoch_permutation
-  from capsjax.experiment import Experiment
+  from capsjax import runtime
+  from experiments.benchmarks import ours
 
   runtime.start(
-    distributed=False, coordinator=None, num_processes=None, process_id=None
+    distributed=False,
+    coordinator=None,
+    num_processes=None,
+    process_id=None,
+    matmul_precision='default',
   )
-  config = configuration.load(
-    _CONFIG, [f'--config.batch_size={batch_size}', '--config.num_devices=1']
+  experiment = ours.create_experiment(
+    [f'--config.batch_size={batch_size}', '--config.num_devices=1'],
+    num_images=batch_size * (repeats + 2),
   )
-  rng = np.random.default_rng(0)
-  size = batch_size * (repeats + 2)
-  train = Split(
-    rng.integers(0, 256, (size, 28, 28, 1), np.uint8),
-    rng.integers(0, 10, size, np.int32),
-  )
-  experiment = Experiment.create(
-    config, Dataset('random', train, train, None, 10)
-  )
-  state = experiment.devices.replicate(experiment.create_state())
-  data = experiment.device_data()
-  step = experiment.train_fn(single_step=True)
-  order = epoch_permutation(experiment.keys.order, 0, size)
-
+  step = ours.TrainStep(experiment)
   seconds = []
   for index in range(repeats + 1):
     start = time.monotonic()
-    state, metrics = step(state, data, order, 1)
-    jax.block_until_ready((state, metrics))
+    jax.block_until_ready(step())
     seconds.append(time.monotonic() - start)
     if index == 0:
       first_step = time.monotonic() - _STARTED
