@@ -12,12 +12,15 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 from capsjax.huge_pages import restart_with_huge_pages
 
 _PARTS = ('training', 'evaluation', 'routing', 'memory', 'scaling')
+# The first is compared with.
+_CONTENDERS = ('capsjax', 'plain JAX', 'PyTorch', 'PyTorch, compiled')
 # For a test that everything still runs; the figures mean nothing.
 _TINY = {'conv_features': 8, 'num_types': 2, 'decoder_sizes': (8, 8)}
 
@@ -67,7 +70,14 @@ def main() -> None:
     help='a slower step is timed once, and not at larger batches (default: 30)',
   )
   add('--json', type=Path, metavar='FILE', help='writes the figures here too')
-  add('--without-torch', action='store_true', help='leaves PyTorch out')
+  add(
+    '--contenders',
+    nargs='+',
+    choices=_CONTENDERS,
+    default=_CONTENDERS,
+    metavar='NAME',
+    help=', '.join(map(repr, _CONTENDERS)),
+  )
   add(
     '--tiny', action='store_true', help='a network too small to tell anything'
   )
@@ -92,7 +102,7 @@ def main() -> None:
     repeats=options.repeats,
     patience=options.patience,
     sizes=_TINY if options.tiny else {},
-    with_torch=not options.without_torch and _has_torch(),
+    contenders=_available(options.contenders),
   )
   figures = {'machine': machine, 'limits': settings.rates}
   for name, rate in settings.rates.items():
@@ -116,14 +126,16 @@ def _positive(word: str) -> int:
   return number
 
 
-def _has_torch() -> bool:
-  if importlib.util.find_spec('torch'):
-    return True
-  print(
-    "PyTorch is left out; to compare with it: pip install 'capsjax[bench]'",
-    file=sys.stderr,
-  )
-  return False
+def _available(names: Sequence[str]) -> list[str]:
+  """Ours, and those of the others that are asked for and installed."""
+  others = [name for name in names if name != 'capsjax']
+  if importlib.util.find_spec('torch') is None:
+    others = [name for name in others if not name.startswith('PyTorch')]
+    print(
+      "PyTorch is left out; to compare with it: pip install 'capsjax[bench]'",
+      file=sys.stderr,
+    )
+  return ['capsjax', *others]
 
 
 def _machine() -> dict[str, str]:

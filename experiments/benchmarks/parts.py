@@ -24,7 +24,7 @@ class Settings:
     patience: a call that takes more seconds is timed once, and its contender
       left out at larger batch sizes.
     sizes: fields of the network other than the paper's.
-    with_torch: whether PyTorch takes part.
+    contenders: names in `steps.CONTENDERS`, 'capsjax' first.
     rates: what the machine can do, from `limits.measure`.
   """
 
@@ -33,7 +33,7 @@ class Settings:
   repeats: int
   patience: float
   sizes: Mapping[str, Any]
-  with_torch: bool
+  contenders: Sequence[str]
   rates: Mapping[str, Mapping[str, float]]
 
   def least_seconds(self, least: work.Work, dtype: str) -> float:
@@ -48,7 +48,9 @@ def training(settings: Settings) -> Iterator[Row]:
     too_slow: set[str] = set()
     for batch in settings.batch_sizes:
       case = Case('', batch, dtype, settings.sizes)
-      names = [n for n in _contenders(settings, dtype) if n not in too_slow]
+      names = [n for n in settings.contenders if n not in too_slow]
+      if dtype != 'float32':  # The plain one has no mixed precision.
+        names = [n for n in names if n != 'plain JAX']
       calls = {n: steps.CONTENDERS[n](case) for n in names}
       seconds = _per_step(
         take_turns(calls, repeats=settings.repeats, patience=settings.patience)
@@ -69,7 +71,7 @@ def evaluation(settings: Settings) -> Iterator[Row]:
       if settings.sizes:
         count = batch
       calls = {'capsjax': steps.capsjax_evaluation(case, count)}
-      if settings.with_torch and dtype == 'float32':
+      if 'PyTorch' in settings.contenders and dtype == 'float32':
         calls['PyTorch'] = steps.torch_evaluation(case, count)
       seconds = take_turns(calls, repeats=settings.repeats)
       for row in _rows(seconds, count, None):
@@ -99,7 +101,7 @@ def routing_alone(settings: Settings) -> Iterator[Row]:
     for backward in (False, True):
       shape = {'batch': batch, 'backward': backward, **sizes}
       calls = routing.calls(
-        **shape, dtype=dtype, with_torch=settings.with_torch
+        **shape, dtype=dtype, with_torch='PyTorch' in settings.contenders
       )
       seconds = take_turns(
         calls, repeats=settings.repeats, patience=settings.patience
@@ -112,7 +114,7 @@ def routing_alone(settings: Settings) -> Iterator[Row]:
 
 def memory(settings: Settings) -> Iterator[Row]:
   """Peak memory of a training step, each in a process of its own."""
-  names = ['capsjax', *(['PyTorch', 'PyTorch, compiled'] * settings.with_torch)]
+  names = [name for name in settings.contenders if name != 'plain JAX']
   for batch in settings.batch_sizes:
     for name in names:
       result = child.run(Case(name, batch, sizes=settings.sizes))
@@ -162,15 +164,6 @@ def create_settings(*, size: int, **fields: Any) -> Settings:
   """Settings with the machine's rates, measured now on matrices of a size."""
   rates = limits.measure(repeats=fields['repeats'], size=size)
   return Settings(rates=rates, **fields)
-
-
-def _contenders(settings, dtype):
-  for name in steps.CONTENDERS:
-    if name.startswith('PyTorch') and not settings.with_torch:
-      continue
-    if name == 'plain JAX' and dtype != 'float32':
-      continue
-    yield name
 
 
 def _per_step(seconds):
