@@ -9,10 +9,12 @@ the case asks for: on a CPU, XLA makes them up.
 import dataclasses
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -70,14 +72,22 @@ def _measure(case: Case) -> dict[str, Any]:
 
   step = steps.CONTENDERS[case.contender](case)
   seconds = timing.take_turns({'': step}, repeats=case.repeats)['']
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  if jax.default_backend() != 'cpu':
-    peak = _peak_of_device(case)
+  on_cpu = jax.default_backend() == 'cpu'
+  peak = _peak_of_process() if on_cpu else _peak_of_device(case)
   return {
     'seconds': seconds,
     'loss': float(step()),
     'peak_memory_gb': round(peak / 1e9, 2),
   }
+
+
+def _peak_of_process():
+  # Not ru_maxrss, which begins with that of the process that started this one.
+  status = Path('/proc/self/status')
+  if not status.is_file():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  (line,) = re.findall(r'VmHWM:\s+(\d+) kB', status.read_text())
+  return int(line) * 1024
 
 
 def _peak_of_device(case):

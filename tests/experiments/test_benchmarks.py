@@ -11,7 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.benchmarks import naive, ours, routing, steps, timing, work
+from experiments.benchmarks import (
+  __main__,
+  naive,
+  ours,
+  routing,
+  steps,
+  timing,
+  work,
+)
 from experiments.benchmarks.child import Case
 from tests.ops.precision import relative_error
 
@@ -107,6 +115,10 @@ def test_the_arithmetic_is_what_xla_counts():
   least = work.routing(**sizes, num_iterations=3, backward=False).operations
   # Ours leaves out the softmax and the squash.
   assert 0.8 * counted < least < counted
+
+
+def test_help_names_every_contender():
+  assert list(steps.CONTENDERS) == list(__main__._CONTENDERS)
 
 
 def test_spread_and_ratio():
