@@ -79,6 +79,7 @@ def test_plain_jax_trains_as_ours_does():
 
 
 @needs_torch
+@pytest.mark.filterwarnings('ignore')  # PyTorch's, of its own parts
 @pytest.mark.parametrize('compiled', [False, True])
 def test_pytorch_trains_as_plain_jax_does(compiled):
   found = losses(steps.torch_step(CASE, compiled=compiled))
@@ -146,7 +147,16 @@ def test_the_suite_runs(repository, tmp_path):
   done = subprocess.run(
     [
       *(sys.executable, '-m', 'experiments.benchmarks', '--tiny'),
-      *('--contenders', 'plain JAX', '--repeats', '2', '--batch-sizes', '4'),
+      *(
+        '--contenders',
+        'plain JAX',
+        '--dtypes',
+        'float32',
+        '--repeats',
+        '2',
+        '--batch-sizes',
+        '4',
+      ),
       *('--json', str(path)),
     ],
     cwd=repository,
