@@ -11,11 +11,11 @@ from capsjax.errors import UserError, one_line
 
 def start(
   *,
-  distributed: bool,
-  coordinator: str | None,
-  num_processes: int | None,
-  process_id: int | None,
-  matmul_precision: str,
+  distributed: bool = False,
+  coordinator: str | None = None,
+  num_processes: int | None = None,
+  process_id: int | None = None,
+  matmul_precision: str = 'default',
 ) -> None:
   """Prepares JAX; to be called once, before anything else uses a device.
 

@@ -13,17 +13,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from capsjax.ops.fused_iteration import (
-  Options,
-  fused_iteration,
-  join_blocks,
-  split_into_blocks,
-)
+from capsjax.ops.fused_iteration import Options, fused_iteration
 from capsjax.ops.routing import (
   SquashFn,
   check_num_iterations,
   compute_couplings,
 )
+from capsjax.ops.routing_blocks import join_blocks, split_into_blocks
 from capsjax.ops.squash import squash
 
 # On a CPU a block's products should stay in the cache; on an accelerator, where

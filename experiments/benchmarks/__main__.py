@@ -86,13 +86,7 @@ def main() -> None:
   from capsjax import runtime
   from experiments.benchmarks import parts, report
 
-  runtime.start(
-    distributed=False,
-    coordinator=None,
-    num_processes=None,
-    process_id=None,
-    matmul_precision='default',
-  )
+  runtime.start()
   machine = _machine()
   print('\n'.join(f'{name}: {value}' for name, value in machine.items()))
   settings = parts.create_settings(

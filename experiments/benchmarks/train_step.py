@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from capsjax.huge_pages import restart_with_huge_pages
+
 _STARTED = time.monotonic()
 
 
@@ -66,13 +68,7 @@ def _measure(batch_size: int, repeats: int) -> dict[str, object]:
   from capsjax import runtime
   from experiments.benchmarks import ours
 
-  runtime.start(
-    distributed=False,
-    coordinator=None,
-    num_processes=None,
-    process_id=None,
-    matmul_precision='default',
-  )
+  runtime.start()
   experiment = ours.create_experiment(
     [f'--config.batch_size={batch_size}', '--config.num_devices=1'],
     num_images=batch_size * (repeats + 2),
@@ -103,4 +99,5 @@ def _measure(batch_size: int, repeats: int) -> dict[str, object]:
 
 
 if __name__ == '__main__':
+  restart_with_huge_pages()
   main()

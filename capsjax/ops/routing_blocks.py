@@ -1,0 +1,73 @@
+"""Inputs and kernel of a routing, arranged by blocks of input capsules."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+
+class Blocks(NamedTuple):
+  """Inputs and kernel, cut into blocks of input capsules, the last one padded.
+
+  A padded capsule is zero, and so are its votes: it adds nothing to a sum.
+  """
+
+  inputs: Float[Array, 'blocks block_caps in_dim batch']
+  kernel: Float[Array, 'blocks out_caps block_caps*in_dim out_dim']
+  log_priors: Float[Array, 'blocks out_caps block_caps 1'] | None
+
+
+def split_into_blocks(
+  inputs: Float[Array, 'batch in_caps in_dim'],
+  kernel: Float[Array, 'in_caps out_caps in_dim out_dim'],
+  log_priors: Float[Array, 'in_caps out_caps'] | None,
+  block_bytes: int,
+) -> Blocks:
+  """Arranges everything by blocks of input capsules.
+
+  Args:
+    inputs: capsules `u_i` of the layer below.
+    kernel: transformation matrices `W_ij`.
+    log_priors: initial routing logits, if there are any.
+    block_bytes: at most so much memory is taken by a block's products at a
+      time, but at least one input capsule's.
+  """
+  batch, in_caps, in_dim = inputs.shape
+  out_caps, out_dim = kernel.shape[1], kernel.shape[3]
+  capsule_bytes = batch * out_caps * in_dim * inputs.dtype.itemsize
+  block = _even_block(in_caps, max(1, block_bytes // max(1, capsule_bytes)))
+  blocks = -(-in_caps // block)
+
+  def split(array):
+    padding = [(0, blocks * block - in_caps)] + [(0, 0)] * (array.ndim - 1)
+    return jnp.pad(array, padding).reshape(blocks, block, *array.shape[1:])
+
+  parts = Blocks(
+    split(inputs.transpose(1, 2, 0)),
+    split(kernel)
+    .swapaxes(1, 2)
+    .reshape(blocks, out_caps, block * in_dim, out_dim),
+    None if log_priors is None else split(log_priors).swapaxes(1, 2)[..., None],
+  )
+  # Else XLA transposes the products of these, which are larger.
+  return lax.optimization_barrier(parts)
+
+
+def _even_block(in_caps, most):
+  """The largest divisor up to `most`, if one spares the padding cheaply."""
+  blocks = -(-in_caps // most)
+  for count in range(blocks, min(2 * blocks, in_caps) + 1):
+    if in_caps % count == 0:
+      return in_caps // count
+  return -(-in_caps // blocks)
+
+
+def join_blocks(
+  couplings: Float[Array, 'blocks out_caps block_caps batch'],
+) -> Float[Array, 'batch padded_in_caps out_caps']:
+  """Arranges couplings as `dynamic_routing` does, but for the padding."""
+  blocks, out_caps, block, batch = couplings.shape
+  return couplings.transpose(3, 0, 2, 1).reshape(
+    batch, blocks * block, out_caps
+  )
