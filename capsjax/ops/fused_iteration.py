@@ -8,8 +8,9 @@ A vote is `u^_j|i = W_ij u_i`, so that an iteration needs no vote by itself:
 For one output capsule, over all input capsules and the batch, each is a plain
 matrix product and a multiplication by the inputs. What lies between has the
 size of the inputs for each output capsule, not that of the votes, and is held
-for one block of input capsules at a time. The gradient is made of the same two
-functions. The batch is the last axis, where the arithmetic is contiguous.
+for one block of input capsules at a time. Only the gradient of a block's votes
+is formed: one product of it is the gradient of the inputs, one the kernel's.
+The batch is the last axis, where the arithmetic is contiguous.
 """
 
 import functools
@@ -23,10 +24,6 @@ from jaxtyping import Array, Float
 from capsjax.ops.precision import at_least_float32
 from capsjax.ops.routing import compute_couplings
 from capsjax.ops.routing_blocks import Blocks
-
-# A sum over output capsules written out term by term takes XLA half the time
-# of its own reduction, but each term has to be compiled.
-_MOST_TERMS = 16
 
 
 class Options(NamedTuple):
@@ -63,13 +60,12 @@ def fused_iteration(
 
 def _forward(blocks, capsules_sum, options):
   def add_block(total, block):
-    _, routing_logits = _agreement(block, capsules_sum)
+    routing_logits = _agreement(block, capsules_sum)
     if block.log_priors is not None:
       routing_logits += block.log_priors.astype(routing_logits.dtype)
     couplings = compute_couplings(routing_logits, leaky=options.leaky, axis=0)
     couplings = couplings.astype(capsules_sum.dtype)
-    weighted = _weighted_inputs(block, couplings)
-    return total + _weighted_sum(block, weighted), couplings
+    return total + _weighted_sum(block, couplings), couplings
 
   # The sum over many blocks would lose bits of a half-precision type.
   zero = jnp.zeros(capsules_sum.shape, at_least_float32(capsules_sum.dtype))
@@ -90,31 +86,21 @@ def _backward(options, residuals, cotangents):
 
   def add_block(total, xs):
     block, couplings, wanted_grad = xs
-    products, couplings_grad = _agreement(block, preactivations_grad)
+    couplings_grad = _agreement(block, preactivations_grad)
     if wanted_grad is not None:
       couplings_grad += wanted_grad.astype(wide)
     shares = couplings.astype(wide) * couplings_grad
     logits_grad = shares - couplings.astype(wide) * shares.sum(0, keepdims=True)
     logits_grad = logits_grad.astype(dtype)
 
-    vectors = preactivations_grad
-    weighted = _weighted_inputs(block, couplings)
-    inputs_grad = _sum_over_out_caps(couplings, products)
+    votes_grad = _outer_product(couplings, preactivations_grad)
     if not options.stop_gradient:
-      products, _ = _agreement(block, capsules_sum)
-      inputs_grad += _sum_over_out_caps(logits_grad, products)
-      agreeing = _weighted_inputs(block, logits_grad)
-      total += _weighted_sum(block, agreeing)
-      weighted = jnp.concatenate([weighted, agreeing], -1)
-      vectors = jnp.concatenate([vectors, capsules_sum], -1)
-    kernel_grad = jnp.einsum('jkb,jeb->jke', weighted, vectors)
+      votes_grad += _outer_product(logits_grad, capsules_sum)
+      total += _weighted_sum(block, logits_grad)
     log_priors_grad = (
       None if block.log_priors is None else logits_grad.sum(-1, keepdims=True)
     )
-    # XLA writes what it has computed into the result with one thread, so that
-    # it had better not compute it there.
-    inputs_grad = lax.optimization_barrier(inputs_grad)
-    return total, Blocks(inputs_grad, kernel_grad, log_priors_grad)
+    return total, _blocks_grad(block, votes_grad, log_priors_grad)
 
   zero = jnp.zeros(capsules_sum.shape, wide)
   xs = (blocks, all_couplings, all_couplings_grad)
@@ -126,57 +112,67 @@ fused_iteration.defvjp(_forward_with_residuals, _backward)
 
 
 def _agreement(block, vectors):
-  """The agreement of a block's votes with a vector for each output capsule.
+  """The inner product of a block's votes with a vector for each output capsule.
 
   Args:
     block: one of `Blocks`.
     vectors: `[out_caps, out_dim, batch]`.
 
   Returns:
-    `W_ij^T v_j`, `[out_caps, block_caps, in_dim, batch]`, and their inner
-    product with `u_i`, `[out_caps, block_caps, batch]`.
+    `u_i . (W_ij^T v_j)`, `[out_caps, block_caps, batch]`.
   """
   products = jnp.matmul(block.kernel, vectors).reshape(-1, *block.inputs.shape)
   wide = at_least_float32(products.dtype)
-  return products, jnp.sum(products * block.inputs[None], 2, dtype=wide)
+  return jnp.sum(products * block.inputs[None], 2, dtype=wide)
 
 
-def _weighted_inputs(block, weights):
-  """The block's inputs, weighted for each output capsule.
+def _weighted_sum(block, weights):
+  """The sum of a block's votes, weighted.
 
   Args:
     block: one of `Blocks`.
     weights: `[out_caps, block_caps, batch]`.
 
   Returns:
-    `[out_caps, block_caps*in_dim, batch]`.
+    `sum_i W_ij (c_ij u_i)`, `[out_caps, out_dim, batch]`.
   """
   weighted = weights[:, :, None] * block.inputs[None]
-  return weighted.reshape(len(weights), -1, weights.shape[-1])
-
-
-def _weighted_sum(block, weighted_inputs):
-  """The weighted sum of a block's votes, `[out_caps, out_dim, batch]`."""
+  weighted = weighted.reshape(len(weights), -1, weights.shape[-1])
   # The transpose by itself: XLA's product with a transposed factor is slower.
   kernel = lax.optimization_barrier(block.kernel.swapaxes(1, 2))
-  wide = at_least_float32(weighted_inputs.dtype)
-  return jnp.matmul(kernel, weighted_inputs, preferred_element_type=wide)
+  wide = at_least_float32(weighted.dtype)
+  return jnp.matmul(kernel, weighted, preferred_element_type=wide)
 
 
-def _sum_over_out_caps(weights, products):
-  """The gradient of the inputs in a weighted sum or an agreement.
+def _outer_product(weights, vectors):
+  """The gradient of a block's votes in a sum weighted or an agreement.
 
   Args:
     weights: `[out_caps, block_caps, batch]`.
-    products: as `_agreement` returns them.
+    vectors: `[out_caps, out_dim, batch]`.
 
   Returns:
-    The weighted sum of the products, `[block_caps, in_dim, batch]`.
+    `[block_caps, out_caps, out_dim, batch]`.
   """
-  if len(weights) > _MOST_TERMS:
-    return jnp.sum(weights[:, :, None] * products, 0)
-  products = lax.optimization_barrier(products)
-  return sum(
-    weight[:, None] * product
-    for weight, product in zip(weights, products, strict=True)
+  return weights.swapaxes(0, 1)[:, :, None] * vectors[None]
+
+
+def _blocks_grad(block, votes_grad, log_priors_grad):
+  """The gradient of a block from that of its votes, `u^_j|i = W_ij u_i`."""
+  block_caps, out_caps, out_dim, batch = votes_grad.shape
+  in_dim = block.inputs.shape[1]
+  # Two products read it, and XLA would compute it for each.
+  votes_grad = lax.optimization_barrier(
+    votes_grad.reshape(block_caps, -1, batch)
+  )
+  kernel = block.kernel.reshape(out_caps, block_caps, in_dim, out_dim)
+  kernel = lax.optimization_barrier(
+    kernel.transpose(1, 2, 0, 3).reshape(block_caps, in_dim, -1)
+  )
+  kernel_grad = jnp.einsum('ndb,nqb->ndq', block.inputs, votes_grad)
+  kernel_grad = kernel_grad.reshape(block_caps, in_dim, out_caps, out_dim)
+  return Blocks(
+    jnp.matmul(kernel, votes_grad),
+    kernel_grad.transpose(2, 0, 1, 3).reshape(block.kernel.shape),
+    log_priors_grad,
   )

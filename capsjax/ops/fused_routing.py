@@ -1,7 +1,7 @@
 """Routing from inputs and kernel, fast and in little memory.
 
 The votes of one layer of the paper's network take 94 MB at batch 128, and each
-iteration reads them twice. Here they are never formed. Two identities help:
+iteration reads them twice. Here they are never held. Two identities help:
 
 - the first couplings are the same for every example, so the first weighted sum
   is one matrix product of the inputs with the kernel;
@@ -24,7 +24,7 @@ from capsjax.ops.squash import squash
 
 # On a CPU a block's products should stay in the cache; on an accelerator, where
 # a loop's turns are dear, they need only leave room in its memory.
-_BLOCK_BYTES_ON_CPU = 3 * 2**18
+_BLOCK_BYTES_ON_CPU = 3 * 2**19
 _BLOCK_BYTES_ELSEWHERE = 2**28
 
 
@@ -62,10 +62,10 @@ def fused_dynamic_routing(
     log_priors: initial routing logits.
     squash_fn: replaces `squash`.
     return_couplings: also returns the couplings of every iteration.
-    block_bytes: at most so much memory is taken by the products of one block
-      of input capsules, `in_dim` numbers for each pair of capsules, but a block
-      has at least one input capsule; by the default backend if None: 0.75 MiB
-      on a CPU, 256 MiB elsewhere.
+    block_bytes: at most so much memory is taken by one block of input capsules,
+      `in_dim` or `out_dim` numbers for each pair of capsules, but a block has
+      at least one input capsule; by the default backend if None: 1.5 MiB on a
+      CPU, 256 MiB elsewhere.
 
   Returns:
     Output capsules `v_j`; with `return_couplings` a pair of these and the

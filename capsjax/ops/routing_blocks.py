@@ -30,12 +30,13 @@ def split_into_blocks(
     inputs: capsules `u_i` of the layer below.
     kernel: transformation matrices `W_ij`.
     log_priors: initial routing logits, if there are any.
-    block_bytes: at most so much memory is taken by a block's products at a
-      time, but at least one input capsule's.
+    block_bytes: at most so much memory is taken by a block's votes, or by its
+      inputs for each output capsule, but at least one input capsule's.
   """
   batch, in_caps, in_dim = inputs.shape
   out_caps, out_dim = kernel.shape[1], kernel.shape[3]
-  capsule_bytes = batch * out_caps * in_dim * inputs.dtype.itemsize
+  widest = max(in_dim, out_dim)
+  capsule_bytes = batch * out_caps * widest * inputs.dtype.itemsize
   block = _even_block(in_caps, max(1, block_bytes // max(1, capsule_bytes)))
   blocks = -(-in_caps // block)
 

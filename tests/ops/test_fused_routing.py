@@ -12,7 +12,7 @@ from tests.ops.precision import float64, relative_error
 from tests.ops.routing_cases import OPTIONS, as_jax, options_as_jax, plain
 
 BATCH, IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM = 6, 13, 3, 2, 4
-CHILD_BYTES = BATCH * OUT_CAPS * IN_DIM * 4  # the products of one child
+CHILD_BYTES = BATCH * OUT_CAPS * OUT_DIM * 4  # the votes of one child
 
 
 def arrays():
