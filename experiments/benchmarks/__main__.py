@@ -18,7 +18,14 @@ from pathlib import Path
 
 from capsjax.huge_pages import restart_with_huge_pages
 
-_PARTS = ('training', 'evaluation', 'routing', 'memory', 'scaling')
+_PARTS = (
+  'training',
+  'epoch',
+  'evaluation',
+  'routing',
+  'memory',
+  'scaling',
+)
 # The first is compared with.
 _CONTENDERS = ('capsjax', 'plain JAX', 'PyTorch', 'PyTorch, compiled')
 # For a test that everything still runs; the figures mean nothing.

@@ -58,10 +58,14 @@ class TrainStep:
     self._order = epoch_permutation(experiment.keys.order, 0, size)
     self._steps = steps_per_call
 
-  def __call__(self) -> Metrics:
-    """Trains; returns the metrics, perhaps not yet computed."""
+  def __call__(self, steps: int | None = None) -> Metrics:
+    """Trains; returns the metrics, perhaps not yet computed.
+
+    Args:
+      steps: how many, if not `steps_per_call`; it does not compile again.
+    """
     self.state, metrics = self._train_fn(
-      self.state, self._data, self._order, self._steps
+      self.state, self._data, self._order, steps or self._steps
     )
     return metrics
 

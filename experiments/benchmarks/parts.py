@@ -5,7 +5,16 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.benchmarks import child, limits, routing, steps, work
+import jax
+
+from experiments.benchmarks import (
+  child,
+  epochs,
+  limits,
+  routing,
+  steps,
+  work,
+)
 from experiments.benchmarks.child import Case
 from experiments.benchmarks.timing import ratio, spread, take_turns
 
@@ -62,6 +71,27 @@ def training(settings: Settings) -> Iterator[Row]:
       too_slow |= {n for n in names if len(seconds[n]) < settings.repeats}
 
 
+def epoch(settings: Settings) -> Iterator[Row]:
+  """A whole epoch, from images in the host's memory, near batch 128."""
+  batch = min(settings.batch_sizes, key=lambda size: abs(size - 128))
+  for dtype in settings.dtypes:
+    case = Case('', batch, dtype, settings.sizes)
+    count = epochs.images_per_epoch(case)
+    calls = {'capsjax': epochs.capsjax_epoch(case, count)}
+    for name in settings.contenders:
+      if name.startswith('PyTorch') and _is_native(dtype):
+        compiled = name == 'PyTorch, compiled'
+        calls[name] = epochs.torch_epoch(case, count, compiled=compiled)
+    seconds = take_turns(calls, repeats=settings.repeats)
+    for row in _rows(seconds, count, None):
+      yield {'dtype': dtype, 'batch': batch, 'images': count, **row}
+
+
+def _is_native(dtype):
+  """Whether PyTorch does not have to emulate it, for minutes a step."""
+  return dtype == 'float32' or jax.default_backend() != 'cpu'
+
+
 def evaluation(settings: Settings) -> Iterator[Row]:
   """Images per second of an evaluation: forward pass, losses, confusion."""
   for dtype in settings.dtypes:
@@ -71,7 +101,7 @@ def evaluation(settings: Settings) -> Iterator[Row]:
       if settings.sizes:
         count = batch
       calls = {'capsjax': steps.capsjax_evaluation(case, count)}
-      if 'PyTorch' in settings.contenders and dtype == 'float32':
+      if 'PyTorch' in settings.contenders and _is_native(dtype):
         calls['PyTorch'] = steps.torch_evaluation(case, count)
       seconds = take_turns(calls, repeats=settings.repeats)
       for row in _rows(seconds, count, None):
@@ -154,6 +184,7 @@ def scaling(settings: Settings) -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[Settings], Iterator[Row]]] = {
   'training': training,
+  'epoch': epoch,
   'evaluation': evaluation,
   'routing': routing_alone,
   'memory': memory,

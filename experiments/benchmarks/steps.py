@@ -78,7 +78,7 @@ def torch_step(case: Case, *, compiled: bool) -> Step:
   """PyTorch: one batch, shifted beforehand."""
   from experiments.benchmarks import torch_peer
 
-  network, x, y = _torch_network(case)
+  network, x, y = torch_network(case)
   step = torch_peer.TrainStep(network, compiled=compiled, dtype=case.dtype)
 
   def call():
@@ -89,7 +89,7 @@ def torch_step(case: Case, *, compiled: bool) -> Step:
   return call
 
 
-def _torch_network(case):
+def torch_network(case: Case) -> Any:
   """The peer, images and targets, on the device that JAX uses."""
   import torch
 
@@ -120,7 +120,7 @@ def torch_evaluation(case: Case, count: int) -> Step:
   """PyTorch: the loss of one batch, as often as it makes so many images."""
   import torch
 
-  network, x, y = _torch_network(case)
+  network, x, y = torch_network(case)
 
   def call():
     with torch.inference_mode():

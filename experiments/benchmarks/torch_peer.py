@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 
 class CapsNet(nn.Module):
@@ -115,6 +116,41 @@ class TrainStep:
     if self._device.type == 'cuda':
       torch.cuda.synchronize()
     return loss
+
+
+class ShiftedImages(Dataset):
+  """Images `[h, w, c]` in bytes, padded and cropped at random, with labels."""
+
+  def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+    images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    self._padded = functional.pad(images, (2, 2, 2, 2))
+    self._labels = torch.from_numpy(labels).long()
+    self._shape = images.shape[2:]
+
+  def __len__(self) -> int:
+    return len(self._labels)
+
+  def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    (top, left), (height, width) = torch.randint(5, (2,)).tolist(), self._shape
+    image = self._padded[index, :, top : top + height, left : left + width]
+    return image.float() / 255, self._labels[index]
+
+
+def create_loader(
+  images: np.ndarray, labels: np.ndarray, *, batch_size: int, workers: int
+) -> DataLoader:
+  """Shuffled batches, made by processes that stay from epoch to epoch."""
+  return DataLoader(
+    ShiftedImages(images, labels),
+    batch_size,
+    shuffle=True,
+    drop_last=True,
+    num_workers=workers,
+    pin_memory=torch.cuda.is_available(),
+    persistent_workers=True,
+    # JAX has threads, which a forked process would not have.
+    multiprocessing_context='spawn',
+  )
 
 
 def load_params(network: CapsNet, params: Mapping[str, Any]) -> None:

@@ -86,6 +86,26 @@ def test_pytorch_trains_as_plain_jax_does(compiled):
   np.testing.assert_allclose(found, losses(steps.naive_step(CASE)), rtol=1e-5)
 
 
+@needs_torch
+def test_pytorch_reads_every_image_once_and_shifts_it():
+  from experiments.benchmarks import torch_peer
+
+  images = np.random.default_rng(0).integers(1, 256, (6, 5, 4, 1), np.uint8)
+  loader = torch_peer.create_loader(
+    images, np.arange(6), batch_size=3, workers=1
+  )
+  found = {
+    int(label): np.round(255 * image.numpy()[0])
+    for batch, labels in loader
+    for image, label in zip(batch, labels, strict=True)
+  }
+  assert sorted(found) == list(range(6))
+  padded = np.pad(images[..., 0], ((0, 0), (2, 2), (2, 2)))
+  crops = [padded[:, y : y + 5, x : x + 4] for y in range(5) for x in range(5)]
+  for label, image in found.items():
+    assert any((crop[label] == image).all() for crop in crops)
+
+
 @pytest.mark.parametrize('with_torch', WITH_TORCH)
 @pytest.mark.parametrize('backward', [False, True])
 def test_every_routing_gives_the_same(backward, with_torch):
@@ -165,7 +185,7 @@ def test_the_suite_runs(repository, tmp_path):
   )
   assert done.returncode == 0, done.stderr
   figures = json.loads(path.read_text())
-  parts = ['training', 'evaluation', 'routing', 'memory', 'scaling']
+  parts = ['training', 'epoch', 'evaluation', 'routing', 'memory', 'scaling']
   assert list(figures) == ['machine', 'limits', *parts]
   for part in parts:
     assert f'\n{part}\n\n| ' in done.stdout

@@ -122,7 +122,7 @@ def scalar(function, inputs, kernel):
   return jnp.sum(jnp.sin(function(inputs, kernel)))
 
 
-def test_more_output_capsules_than_are_written_out_one_by_one():
+def test_many_output_capsules():
   rng = np.random.default_rng(2)
   arrays = [as_jax(rng.normal(size=s)) for s in ((4, 3, 2), (3, 19, 2, 4))]
   found, wanted = (
