@@ -33,6 +33,7 @@ class Room:
 ARRAYS = ('jax', 'jaxtyping')
 ERRORS = 'capsjax.errors'
 CACHE = 'capsjax.cache'
+VISUALIZATION = 'capsjax.visualization'
 # What stands for data once they are arrays; never a reader of files.
 BATCHES = ('capsjax.data.augment', 'capsjax.data.batch', 'capsjax.data.batches')
 EVALUATION = ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.evaluation')
@@ -45,7 +46,8 @@ LIBRARY = (
   *('capsjax.evaluation', 'capsjax.training', 'capsjax.visualization', ERRORS),
 )
 PROGRAM = (
-  *('capsjax.configuration', 'capsjax.runtime'),
+  *('capsjax.configuration', 'capsjax.configuration_rules'),
+  *('capsjax.runtime',),
   *('capsjax.experiment', 'capsjax.commands'),
 )
 
@@ -81,7 +83,7 @@ ROOMS = {
   'capsjax.visualization': Room(
     ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.visualization', ERRORS),
     (*ARRAYS, 'numpy'),
-    ('PIL', 'matplotlib'),
+    ('jinja2', 'markupsafe', 'matplotlib'),
   ),
   'capsjax.training': TRAINING,
   'capsjax.training.checkpoint': training_and('orbax'),
@@ -99,12 +101,23 @@ ROOMS = {
     (*ARRAYS, 'flax', 'ml_collections', 'numpy', 'optax'),
   ),
   'capsjax.commands': Room(
-    (*LIBRARY, *PROGRAM), (*ARRAYS, 'ml_collections', 'numpy', 'tqdm')
+    (*LIBRARY, *PROGRAM),
+    (*ARRAYS, 'ml_collections', 'numpy', 'tqdm'),
+    ('matplotlib',),
+  ),
+  'capsjax.commands.compare': Room(
+    ('capsjax.commands.records', 'capsjax.configuration_rules', VISUALIZATION),
+    ('ml_collections', 'numpy'),
+  ),
+  'capsjax.commands.records': Room(
+    ('capsjax.training.writers', VISUALIZATION, ERRORS), ('numpy',)
   ),
   'capsjax.commands.workdir': Room(
     ('capsjax.configuration', ERRORS), ('filelock', 'ml_collections')
   ),
-  'capsjax.main': Room((*PROGRAM, 'capsjax.huge_pages', ERRORS)),
+  'capsjax.main': Room(
+    (*PROGRAM, 'capsjax.huge_pages', ERRORS), (), ('ml_collections',)
+  ),
   # The table of contents, which is in __init__.pyi.
   'capsjax': Room((), ('lazy_loader',)),
   # A config can be read without JAX.
@@ -154,7 +167,7 @@ def is_module(name: str) -> bool:
 def imports(
   tree: ast.AST, *, in_function: bool = False
 ) -> Iterator[tuple[str, bool]]:
-  """Each imported module's name, and whether a function imports it."""
+  """Each imported module's name, and whether importing the file leaves it."""
   for node in ast.iter_child_nodes(tree):
     if isinstance(node, ast.Import):
       yield from ((alias.name, in_function) for alias in node.names)
@@ -166,9 +179,10 @@ def imports(
         is_ours = is_module(full_name) or node.module == '__future__'
         yield full_name if is_ours else str(node.module), in_function
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    yield from imports(
-      node, in_function=in_function or isinstance(node, functions)
+    is_late = isinstance(node, functions) or (
+      isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING'
     )
+    yield from imports(node, in_function=in_function or is_late)
 
 
 def mentions(tree: ast.AST) -> set[str]:

@@ -1,0 +1,87 @@
+"""Which primary capsules vote for the winning class, over the image."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from capsjax.visualization.panels import FONT_SIZE
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+# The side of an image, in inches.
+_SIDE = 1.5
+
+
+def coupling_map(
+  couplings: Float[np.ndarray, 'n in_caps'],
+  lengths: Float[np.ndarray, 'n in_caps'],
+  grid: tuple[int, int],
+) -> Float[np.ndarray, 'n rows columns']:
+  """How much the primary capsules of each position send to one class.
+
+  Args:
+    couplings: those to the class, `c_ij`.
+    lengths: of the primary capsules.
+    grid: rows and columns of positions; all types of one come together.
+
+  Returns:
+    The sum over the types of coupling times length, divided by that of the
+    lengths: the share of what is seen there that goes to the class.
+  """
+  shape = (len(couplings), *grid, -1)
+  weights = lengths.reshape(shape)
+  sent = (couplings.reshape(shape) * weights).sum(-1)
+  return sent / np.maximum(weights.sum(-1), np.finfo(weights.dtype).tiny)
+
+
+def coupling_figure(
+  images: Float[np.ndarray, 'n h w c'],
+  maps: Float[np.ndarray, 'n rows columns'],
+  titles: Sequence[str],
+  *,
+  columns: int = 5,
+) -> 'matplotlib.figure.Figure':
+  """Draws maps over images.
+
+  Args:
+    images: in [0, 1].
+    maps: as `coupling_map` returns them.
+    titles: what to call each image.
+    columns: images side by side.
+
+  Returns:
+    The figure; all maps have one scale.
+  """
+  from matplotlib.figure import Figure
+
+  columns = min(columns, len(images))
+  rows = math.ceil(len(images) / columns)
+  figure = Figure(
+    figsize=(_SIDE * columns + 0.8, (_SIDE + 0.25) * rows),
+    layout='constrained',
+  )
+  height, width = images.shape[1:3]
+  extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+  panels = figure.subplots(rows, columns, squeeze=False)
+  for axes in panels.flat:
+    axes.set_axis_off()
+  for axes, image, share, title in zip(
+    panels.flat, images, maps, titles, strict=False
+  ):
+    axes.imshow(image.mean(-1), cmap='gray', vmin=0, vmax=1, extent=extent)
+    shown = axes.imshow(
+      share,
+      cmap='inferno',
+      vmin=0,
+      vmax=maps.max(),
+      alpha=0.55,
+      interpolation='bilinear',
+      extent=extent,
+    )
+    axes.set_title(title, fontsize=FONT_SIZE + 1)
+  figure.colorbar(shown, ax=panels, label='share sent to the class')
+  return figure

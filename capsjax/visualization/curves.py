@@ -1,0 +1,74 @@
+"""Curves of training, of one run or of several compared."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+# The size of a panel, in inches.
+_PANEL = (5.0, 3.2)
+
+
+class Curve(NamedTuple):
+  """Values over epochs, both ascending in time."""
+
+  epochs: Float[np.ndarray, ' n']
+  values: Float[np.ndarray, ' n']
+
+
+def curves_figure(
+  panels: Mapping[str, Mapping[str, Sequence[Curve]]], *, columns: int = 2
+) -> 'matplotlib.figure.Figure':
+  """A panel for each quantity, a line for each group of runs.
+
+  Args:
+    panels: by the quantity's name the curves by the group's name: those of
+      several seeds are drawn as their mean and, shaded, the standard deviation.
+    columns: panels side by side.
+
+  Returns:
+    The figure.
+  """
+  from matplotlib.figure import Figure
+
+  rows = -(-len(panels) // columns)
+  width, height = _PANEL
+  figure = Figure(
+    figsize=(width * columns, height * rows), layout='constrained'
+  )
+  for index, (name, groups) in enumerate(panels.items()):
+    axes = figure.add_subplot(rows, columns, index + 1)
+    for label, curves in groups.items():
+      mean, deviation = _mean(curves)
+      marker = 'o' if len(mean.epochs) < 20 else None
+      (line,) = axes.plot(*mean, label=label, marker=marker, markersize=3)
+      if len(curves) > 1:
+        axes.fill_between(
+          mean.epochs,
+          mean.values - deviation,
+          mean.values + deviation,
+          color=line.get_color(),
+          alpha=0.2,
+          linewidth=0,
+        )
+    axes.set_title(name)
+    axes.set_xlabel('epoch')
+    axes.grid(alpha=0.3)
+    if len(groups) > 1:
+      axes.legend(fontsize='small')
+  return figure
+
+
+def _mean(curves):
+  """Mean and standard deviation where all of the curves have a value."""
+  epochs = curves[0].epochs
+  for curve in curves[1:]:
+    epochs = np.intersect1d(epochs, curve.epochs)
+  values = np.stack(
+    [curve.values[np.searchsorted(curve.epochs, epochs)] for curve in curves]
+  )
+  return Curve(epochs, values.mean(0)), values.std(0)

@@ -1,0 +1,107 @@
+"""One HTML page in which a trained network runs, by itself."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Integer, UInt8
+
+from capsjax.visualization.templates import read_page_part, render_page
+
+
+def explorer_page(
+  params: Mapping[str, Any],
+  *,
+  title: str,
+  footer: str,
+  test_images: UInt8[np.ndarray, 'n h w c'],
+  test_labels: Integer[np.ndarray, ' n'],
+  class_names: Sequence[str],
+  num_iterations: int,
+  leaky: bool = False,
+  padding: str = 'VALID',
+  primary_strides: tuple[int, int] = (2, 2),
+  primary_scale: float = 1.0,
+  perturbation_range: float = 0.25,
+) -> str:
+  """Writes a page for drawing, classifying, and moving capsules.
+
+  It needs no network and no server: the weights are in it, in half precision,
+  and encoder, routing and decoder run in a worker of the page.
+
+  Args:
+    params: those of a `CapsNet` with a decoder.
+    title: the heading.
+    footer: a line below everything.
+    test_images: images to choose from.
+    test_labels: their classes.
+    class_names: what to call each class.
+    num_iterations: as in `CapsNet`, and so are the next four.
+    leaky: see there.
+    padding: see there.
+    primary_strides: see there.
+    primary_scale: see there.
+    perturbation_range: how far a slider goes, to both sides.
+
+  Returns:
+    The HTML.
+  """
+  from markupsafe import Markup
+
+  tensors, weights = _pack(params)
+  shapes = {tensor['name']: tensor['shape'] for tensor in tensors}
+  layers = [f'capsules_{k}' for k in range(len(params))]
+  layers = [name for name in layers if name in params] + ['class_capsules']
+  model = {
+    'tensors': tensors,
+    'imageShape': test_images.shape[1:],
+    'numClasses': len(class_names),
+    'classNames': list(class_names),
+    'capsuleDim': shapes['class_capsules/kernel'][3],
+    'primaryDim': shapes['primary_capsules/bias'][1],
+    'capsuleLayers': layers,
+    'numDecoderLayers': len(params['decoder']),
+    'numIterations': num_iterations,
+    'leaky': leaky,
+    'padding': padding,
+    'primaryStrides': primary_strides,
+    'primaryScale': primary_scale,
+    'range': perturbation_range,
+    'testImages': _base64(test_images.tobytes()),
+    'testLabels': test_labels.tolist(),
+  }
+
+  def part(name):
+    return Markup(read_page_part(name))
+
+  return render_page(
+    'explorer.html',
+    title=title,
+    footer=footer,
+    style=part('explorer.css'),
+    script=part('explorer.js'),
+    network=part('network.js'),
+    # In a script element only `</` means anything to HTML.
+    model=Markup(json.dumps(model).replace('</', '<\\/')),
+    weights=weights,
+  )
+
+
+def _pack(params):
+  """Where each parameter begins among all numbers, and these as text."""
+  leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+  tensors, offset = [], 0
+  for path, leaf in leaves:
+    name = '/'.join(key.key for key in path)
+    tensors.append({'name': name, 'shape': list(leaf.shape), 'offset': offset})
+    offset += leaf.size
+  # Little-endian, whatever this machine is.
+  numbers = np.concatenate([np.asarray(leaf).ravel() for _, leaf in leaves])
+  return tensors, _base64(numbers.astype('<f2').tobytes())
+
+
+def _base64(data):
+  return base64.b64encode(data).decode('ascii')

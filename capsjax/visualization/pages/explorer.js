@@ -1,0 +1,372 @@
+// The page around the network, which computes in a worker.
+'use strict';
+
+const $ = (id) => document.getElementById(id);
+const model = JSON.parse($('model').textContent);
+const [height, width, channels] = model.imageShape;
+
+// --- The worker: one promise for each message. ---
+
+const source = new Blob([$('network').textContent], {type: 'text/javascript'});
+const worker = new Worker(URL.createObjectURL(source));
+const waiting = new Map();
+let lastId = 0;
+worker.onmessage = ({data}) => {
+  waiting.get(data.id)(data);
+  waiting.delete(data.id);
+};
+worker.onerror = ({message}) => say(`The network failed: ${message}`);
+
+function ask(message) {
+  return new Promise((resolve) => {
+    waiting.set(++lastId, resolve);
+    worker.postMessage({id: lastId, ...message});
+  });
+}
+
+// Runs `task` on the newest value only: what came meanwhile is skipped.
+function latest(task) {
+  let running = false;
+  let next;
+  return async (value) => {
+    next = {value};
+    if (running) return;
+    running = true;
+    while (next) {
+      const {value: newest} = next;
+      next = undefined;
+      await task(newest);
+    }
+    running = false;
+  };
+}
+
+// --- State. ---
+
+const state = {
+  pixels: new Float32Array(height * width * channels),
+  capsules: null,
+  lengths: [],
+  winner: 0,
+  chosen: 0,
+  offsets: new Float32Array(model.capsuleDim),
+  reconstruction: null,
+  milliseconds: 0,
+};
+// For who wants the numbers: `await explorer.classify(pixels)`.
+window.explorer = {state, model, classify, decode};
+
+async function classify(pixels) {
+  const {capsules, lengths, milliseconds} = await ask({pixels});
+  return {capsules, lengths, milliseconds};
+}
+
+async function decode(capsule, label) {
+  return (await ask({capsule, label})).pixels;
+}
+
+const update = latest(async (pixels) => {
+  const answer = await classify(pixels);
+  const winner = answer.lengths.indexOf(Math.max(...answer.lengths));
+  Object.assign(state, answer, {pixels, winner, chosen: winner});
+  showClasses();
+  setOffsets(() => 0);
+  await reconstruct();
+});
+
+const reconstruct = latest(async () => {
+  if (!state.capsules) return;
+  const dim = model.capsuleDim;
+  const start = state.chosen * dim;
+  const capsule = state.capsules.slice(start, start + dim);
+  for (let d = 0; d < dim; d++) capsule[d] += state.offsets[d];
+  const label = state.chosen;
+  state.reconstruction = await decode(capsule, label);
+  paint($('reconstruction'), state.reconstruction);
+  $('decoded').textContent =
+    `from the capsule of class ${model.classNames[label]}`;
+});
+
+// --- Pictures. ---
+
+function say(words) {
+  $('status').textContent = words;
+}
+
+function paint(canvas, pixels) {
+  canvas.width = width;
+  canvas.height = height;
+  const image = new ImageData(width, height);
+  for (let p = 0; p < width * height; p++) {
+    for (let c = 0; c < 3; c++) {
+      const value = pixels[p * channels + (channels === 1 ? 0 : c)];
+      image.data[4 * p + c] = Math.round(255 * value);
+    }
+    image.data[4 * p + 3] = 255;
+  }
+  canvas.getContext('2d').putImageData(image, 0, 0);
+}
+
+function element(name, properties, ...children) {
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
+}
+
+// --- Classes. ---
+
+const classRows = model.classNames.map((name, label) => {
+  const radio = element('input', {type: 'radio', name: 'class', id: `class-${label}`});
+  const meter = element('meter', {min: 0, max: 1, value: 0});
+  const output = element('output', {textContent: '–'});
+  const row = element('label', {className: 'class'}, radio, name, meter, output);
+  radio.setAttribute('aria-label', `class ${name}`);
+  radio.onchange = () => {
+    state.chosen = label;
+    setOffsets(() => 0);
+    reconstruct();
+  };
+  $('classes').append(row);
+  return {row, radio, meter, output};
+});
+
+function showClasses() {
+  state.lengths.forEach((length, label) => {
+    const {row, radio, meter, output} = classRows[label];
+    meter.value = length;
+    output.textContent = length.toFixed(3);
+    row.classList.toggle('winner', label === state.winner);
+    radio.checked = label === state.chosen;
+  });
+  say(`Class ${model.classNames[state.winner]}, length ` +
+    `${state.lengths[state.winner].toFixed(3)}, in ` +
+    `${Math.round(state.milliseconds)} ms`);
+}
+
+// --- Sliders. ---
+
+const sliders = Array.from(state.offsets, (_, d) => {
+  const range = element('input', {
+    type: 'range', id: `dimension-${d}`, min: -model.range, max: model.range,
+    step: model.range / 25, value: 0,
+  });
+  const output = element('output', {textContent: '0.00'});
+  $('sliders').append(element('div', {className: 'slider'},
+    element('label', {htmlFor: range.id, textContent: `dim ${d}`}),
+    range, output));
+  range.oninput = () => {
+    setOffset(d, range.valueAsNumber);
+    reconstruct();
+  };
+  return {range, output};
+});
+
+function setOffset(d, offset) {
+  state.offsets[d] = offset;
+  sliders[d].range.value = offset;
+  sliders[d].output.textContent = (offset > 0 ? '+' : '') + offset.toFixed(2);
+}
+
+function setOffsets(offsetOf) {
+  sliders.forEach((_, d) => setOffset(d, offsetOf(d)));
+}
+
+$('reset').onclick = () => {
+  setOffsets(() => 0);
+  reconstruct();
+};
+
+// --- Test images. ---
+
+const stored = atob(model.testImages);
+const size = height * width * channels;
+
+function testImage(index) {
+  return Float32Array.from({length: size},
+    (_, p) => stored.charCodeAt(index * size + p) / 255);
+}
+
+function showTestImage(index) {
+  isDrawn = false;
+  const pixels = testImage(index);
+  $('test-image').value = index;
+  $('test-label').textContent = `label ${model.classNames[model.testLabels[index]]}`;
+  const small = document.createElement('canvas');
+  paint(small, pixels);
+  pen.drawImage(small, 0, 0, canvas.width, canvas.height);
+  update(pixels);
+}
+
+$('test-image').max = model.testLabels.length - 1;
+$('test-image').onchange = ({target}) => {
+  const index = Math.round(target.valueAsNumber);
+  const last = model.testLabels.length - 1;
+  showTestImage(Math.min(Math.max(index || 0, 0), last));
+};
+model.testLabels.slice(0, 40).forEach((label, index) => {
+  const small = element('canvas', {});
+  const button = element('button', {
+    type: 'button', onclick: () => showTestImage(index),
+  }, small);
+  button.setAttribute(
+    'aria-label', `test image ${index}, label ${model.classNames[label]}`);
+  paint(small, testImage(index));
+  $('thumbnails').append(button);
+});
+
+// --- Drawing. ---
+
+const canvas = $('drawing');
+const pen = canvas.getContext('2d', {willReadFrequently: true});
+canvas.height = Math.round(canvas.width * height / width);
+const brush = canvas.width / 14;
+let isDrawn = false;
+let last = null;
+
+function clear() {
+  pen.fillStyle = '#000';
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+}
+
+function begin(x, y) {
+  // A stroke on a test image starts a new drawing.
+  if (!isDrawn) clear();
+  isDrawn = true;
+  $('test-label').textContent = '';
+  last = [x, y];
+  stroke(x, y);
+}
+
+function stroke(x, y) {
+  pen.strokeStyle = '#fff';
+  pen.lineWidth = brush;
+  pen.lineCap = pen.lineJoin = 'round';
+  pen.beginPath();
+  pen.moveTo(...last);
+  pen.lineTo(x, y);
+  pen.stroke();
+  last = [x, y];
+}
+
+// The box around what is drawn, or null.
+function boxOfInk() {
+  const {data} = pen.getImageData(0, 0, canvas.width, canvas.height);
+  const box = {left: Infinity, top: Infinity, right: -1, bottom: -1};
+  for (let y = 0; y < canvas.height; y++) {
+    for (let x = 0; x < canvas.width; x++) {
+      if (data[4 * (y * canvas.width + x)] < 64) continue;
+      box.left = Math.min(box.left, x);
+      box.right = Math.max(box.right, x + 1);
+      box.top = Math.min(box.top, y);
+      box.bottom = Math.max(box.bottom, y + 1);
+    }
+  }
+  return box.right < 0 ? null : box;
+}
+
+// What the network sees of the drawing: at its own size and, if wished, as
+// MNIST was made, 20 of 28 pixels large with the ink's centre in the middle.
+function drawnPixels() {
+  const small = element('canvas', {width, height});
+  const context = small.getContext('2d', {willReadFrequently: true});
+  context.imageSmoothingQuality = 'high';
+  context.fillRect(0, 0, width, height);
+  const box = $('centre').checked ? boxOfInk() : null;
+  const place = (left, top, scale) => context.drawImage(
+    canvas, left, top, canvas.width * scale, canvas.height * scale);
+  if (!box) {
+    place(0, 0, width / canvas.width);
+    return grey(context);
+  }
+  const scale = 20 / 28 * Math.min(
+    width / (box.right - box.left), height / (box.bottom - box.top));
+  const left = width / 2 - scale * (box.left + box.right) / 2;
+  const top = height / 2 - scale * (box.top + box.bottom) / 2;
+  place(left, top, scale);
+  const [x, y] = centreOfInk(grey(context));
+  context.fillRect(0, 0, width, height);
+  place(left + width / 2 - x, top + height / 2 - y, scale);
+  return grey(context);
+}
+
+function grey(context) {
+  const {data} = context.getImageData(0, 0, width, height);
+  return Float32Array.from({length: size},
+    (_, p) => data[4 * Math.floor(p / channels)] / 255);
+}
+
+function centreOfInk(pixels) {
+  let [sum, x, y] = [0, 0, 0];
+  for (let p = 0; p < width * height; p++) {
+    const ink = pixels[p * channels];
+    sum += ink;
+    x += ink * (p % width + 0.5);
+    y += ink * (Math.floor(p / width) + 0.5);
+  }
+  return [x / sum, y / sum];
+}
+
+const updateDrawing = () => update(drawnPixels());
+
+function position(event) {
+  const box = canvas.getBoundingClientRect();
+  return [
+    (event.clientX - box.left) * canvas.width / box.width,
+    (event.clientY - box.top) * canvas.height / box.height,
+  ];
+}
+
+canvas.onpointerdown = (event) => {
+  canvas.setPointerCapture(event.pointerId);
+  begin(...position(event));
+  updateDrawing();
+};
+canvas.onpointermove = (event) => {
+  if (!last || !canvas.hasPointerCapture(event.pointerId)) return;
+  stroke(...position(event));
+  updateDrawing();
+};
+canvas.onpointerup = canvas.onpointercancel = () => { last = null; };
+
+// The keyboard's pen: where it is, and whether it is down.
+const cursor = {x: canvas.width / 2, y: canvas.height / 2, isDown: false};
+const steps = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+};
+canvas.onkeydown = (event) => {
+  if (event.key === ' ') {
+    cursor.isDown = !cursor.isDown;
+    if (cursor.isDown) begin(cursor.x, cursor.y);
+  } else if (event.key in steps) {
+    const [dx, dy] = steps[event.key];
+    const limit = (value, most) => Math.min(Math.max(value, 0), most);
+    cursor.x = limit(cursor.x + dx * brush / 2, canvas.width);
+    cursor.y = limit(cursor.y + dy * brush / 2, canvas.height);
+    if (cursor.isDown) stroke(cursor.x, cursor.y);
+  } else {
+    return;
+  }
+  event.preventDefault();
+  if (cursor.isDown) updateDrawing();
+  const percent = (part, whole) => `${Math.round(100 * part / whole)}%`;
+  $('pen').textContent = `Pen ${cursor.isDown ? 'down' : 'up'}, at ` +
+    `${percent(cursor.x, canvas.width)} from the left, ` +
+    `${percent(cursor.y, canvas.height)} from the top.`;
+};
+canvas.onblur = () => { cursor.isDown = false; };
+$('centre').onchange = () => { if (isDrawn) updateDrawing(); };
+$('clear').onclick = () => {
+  clear();
+  isDrawn = true;
+  $('test-label').textContent = '';
+  updateDrawing();
+};
+
+// --- Start. ---
+
+async function start() {
+  await ask({model, weights: $('weights').textContent.trim()});
+  $('weights').remove();
+  showTestImage(0);
+}
+start();

@@ -1,0 +1,50 @@
+"""A grid of images, with words at its rows and columns, in a figure."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from capsjax.visualization.grid import image_grid
+
+if TYPE_CHECKING:
+  import matplotlib.axes
+
+# The size of words beside the images, in points.
+FONT_SIZE = 7
+
+
+def draw_grid(
+  axes: 'matplotlib.axes.Axes',
+  rows: Sequence[Float[ndarray, 'n h w c']],
+  *,
+  row_labels: Sequence[str] = (),
+  column_labels: Sequence[str] = (),
+) -> None:
+  """Draws rows of images, each beside or above its label.
+
+  Args:
+    axes: where to draw.
+    rows: images in [0, 1], of 1 or 3 channels.
+    row_labels: one for each row, or none.
+    column_labels: one for each column, or none.
+  """
+  picture = image_grid(rows).clip(0, 1)
+  grey = {'cmap': 'gray', 'vmin': 0, 'vmax': 1}
+  if picture.shape[-1] == 1:
+    axes.imshow(picture[..., 0], interpolation='nearest', **grey)
+  else:
+    axes.imshow(picture, interpolation='nearest')
+  height, width = (side + 1 for side in rows[0].shape[1:3])
+  axes.set_yticks(_centres(row_labels, height), row_labels)
+  axes.set_xticks(_centres(column_labels, width), column_labels)
+  axes.tick_params(
+    length=0, labelsize=FONT_SIZE, labeltop=True, labelbottom=False
+  )
+  axes.set_frame_on(False)
+
+
+def _centres(labels, size):
+  # A line of one pixel is part of the size, and pixel 0 lies around 0.
+  return [index * size + (size - 1) / 2 - 0.5 for index in range(len(labels))]

@@ -1,0 +1,80 @@
+"""What each dimension of a class capsule stands for (the paper's figure 4)."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from capsjax.visualization.panels import FONT_SIZE, draw_grid
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+# The side of an image, and what goes around a panel, in inches.
+_SIDE = 0.3
+_MARGINS = (0.5, 0.6)
+
+
+def perturb_capsules(
+  capsules: Float[np.ndarray, '*batch dim'],
+  offsets: Float[np.ndarray, ' steps'],
+) -> Float[np.ndarray, '*batch dim steps dim']:
+  """Changes one dimension of a capsule at a time.
+
+  Args:
+    capsules: any capsules.
+    offsets: what is added to a dimension.
+
+  Returns:
+    For each dimension and offset the whole capsule.
+  """
+  unit_vectors = np.eye(capsules.shape[-1])[:, None]
+  changes = (offsets[:, None] * unit_vectors).astype(capsules.dtype)
+  return capsules[..., None, None, :] + changes
+
+
+def perturbation_figure(
+  pictures: Float[np.ndarray, 'n dim steps h w c'],
+  offsets: Float[np.ndarray, ' steps'],
+  titles: Sequence[str],
+  *,
+  columns: int = 5,
+) -> 'matplotlib.figure.Figure':
+  """A panel for each image: dimensions by row, offsets by column.
+
+  Args:
+    pictures: the decoded results of `perturb_capsules`, in [0, 1].
+    offsets: what was added to the dimensions.
+    titles: what to call each image, such as its class.
+    columns: panels side by side.
+
+  Returns:
+    The figure.
+
+  References:
+    Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 4.
+  """
+  from matplotlib.figure import Figure
+
+  number, dim, steps = pictures.shape[:3]
+  columns = min(columns, number)
+  rows = math.ceil(number / columns)
+  aspect = pictures.shape[3] / pictures.shape[4]
+  width = steps * _SIDE + _MARGINS[0]
+  height = dim * _SIDE * aspect + _MARGINS[1]
+  figure = Figure(
+    figsize=(columns * width, rows * height), layout='constrained'
+  )
+  for index, title in enumerate(titles):
+    axes = figure.add_subplot(rows, columns, index + 1)
+    draw_grid(
+      axes,
+      list(pictures[index]),
+      row_labels=[f'dim {k}' for k in range(dim)],
+      column_labels=[f'{offset:+.2f}' for offset in offsets],
+    )
+    axes.tick_params(axis='x', labelrotation=90)
+    axes.set_title(title, fontsize=FONT_SIZE + 3)
+  return figure

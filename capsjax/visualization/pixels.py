@@ -1,0 +1,20 @@
+"""A figure as an array, for who shows pictures but no figures."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+
+def figure_pixels(
+  figure: 'matplotlib.figure.Figure',
+) -> UInt8[np.ndarray, 'height width 3']:
+  """Draws a figure."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+  canvas = FigureCanvasAgg(figure)
+  canvas.draw()
+  return np.asarray(canvas.buffer_rgba())[..., :3].copy()

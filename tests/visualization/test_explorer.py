@@ -1,0 +1,279 @@
+"""The explorer in a real browser, beside the JAX model."""
+
+import shutil
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from capsjax import visualization
+from capsjax.data import load_dataset, scale_images
+from capsjax.models import create_model
+
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
+MODELS = {
+  'paper': {'num_types': 4, 'conv_features': 16},
+  'everything': {
+    'num_types': 3,
+    'conv_features': 8,
+    'conv_kernel_size': (4, 5),
+    'primary_kernel_size': (4, 3),
+    'primary_strides': (3, 2),
+    'padding': 'SAME',
+    'hidden_capsules': ((6, 5),),
+    'num_iterations': 2,
+    'leaky': True,
+    'learn_log_priors': True,
+    'use_capsule_bias': True,
+    'primary_scale': 0.5,
+    'decoder_sizes': (12,),
+  },
+}
+
+
+@pytest.fixture(scope='module')
+def browser():
+  binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+  driver = shutil.which('chromedriver')
+  if binary is None or driver is None:
+    pytest.skip(
+      'no Chromium with its driver; on Debian: apt install chromium '
+      'chromium-driver'
+    )
+  from selenium import webdriver
+
+  options = webdriver.ChromeOptions()
+  options.binary_location = binary
+  for flag in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage'):
+    options.add_argument(flag)
+  options.add_argument('--window-size=1200,1000')
+  options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+  service = webdriver.ChromeService(executable_path=driver)
+  with webdriver.Chrome(options=options, service=service) as started:
+    started.set_script_timeout(60)
+    yield started
+
+
+class Explorer:
+  """A page that is open in the browser, and the model that it shows."""
+
+  def __init__(self, browser, path, fields, *, seed=0):
+    self.browser = browser
+    self.test = load_dataset('digits', data_dir=None).test
+    self.model = create_model('capsnet', num_classes=10, **fields)
+    images = scale_images(self.test.images[:1])
+    params = jax.jit(self.model.init)(jax.random.key(seed), images)['params']
+    self.params = jax.tree.map(_shaken, params)
+    self.apply = jax.jit(self.model.apply)
+    page = visualization.explorer_page(
+      self.params,
+      title='A test of <explorer>',
+      footer='made by a test',
+      test_images=self.test.images[:50],
+      test_labels=self.test.labels[:50],
+      class_names=[f'<{label}>' for label in range(10)],
+      num_iterations=self.model.num_iterations,
+      leaky=self.model.leaky,
+      padding=self.model.padding,
+      primary_strides=self.model.primary_strides,
+      primary_scale=self.model.primary_scale,
+    )
+    path.write_text(page, encoding='utf-8')
+    browser.get(path.as_uri())
+    self.wait('explorer.state.reconstruction')
+
+  def script(self, code, *arguments):
+    return self.browser.execute_script(f'return {code}', *arguments)
+
+  def wait(self, condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not self.script(f'!!({condition})'):
+      assert time.monotonic() < deadline, (condition, self.logs())
+      time.sleep(0.02)
+
+  def find(self, identifier):
+    return self.browser.find_element('id', identifier)
+
+  def logs(self):
+    return self.browser.get_log('browser')
+
+  def state(self):
+    """What the page holds, as arrays."""
+    state = self.script(
+      '({...explorer.state, pixels: [...explorer.state.pixels], '
+      'capsules: [...explorer.state.capsules], '
+      'offsets: [...explorer.state.offsets], '
+      'reconstruction: [...explorer.state.reconstruction]})'
+    )
+    return {
+      name: np.array(value, np.float32) if isinstance(value, list) else value
+      for name, value in state.items()
+    }
+
+  def expected(self, pixels, *, label=None, offsets=0):
+    """Lengths, and the reconstruction from a capsule moved by offsets."""
+    images = pixels.reshape(1, *self.test.images.shape[1:])
+    output = self.apply({'params': self.params}, images)
+    label = int(output.scores.argmax()) if label is None else label
+    capsules = np.zeros_like(output.capsules)
+    capsules[0, label] = output.capsules[0, label] + offsets
+    decoder = self.model.decoder(images.shape[1:])
+    params = {'params': self.params['decoder']}
+    return output.scores[0], np.ravel(
+      decoder.apply(params, jnp.asarray(capsules))
+    )
+
+
+def _shaken(leaf):
+  """With biases that are not zero, so that one left out is seen."""
+  rng = np.random.default_rng(leaf.size)
+  return np.asarray(leaf + rng.normal(0, 0.05, leaf.shape), np.float32)
+
+
+@pytest.fixture(scope='module', params=MODELS)
+def explorer(browser, tmp_path_factory, request):
+  path = tmp_path_factory.mktemp('explorer') / 'explorer.html'
+  return Explorer(browser, path, MODELS[request.param])
+
+
+def test_the_page_computes_what_jax_does(explorer):
+  classify = """
+    const [pixels, done] = arguments;
+    explorer.classify(Float32Array.from(pixels)).then(async (found) => {
+      const label = found.lengths.indexOf(Math.max(...found.lengths));
+      const dim = explorer.model.capsuleDim;
+      const capsule = found.capsules.slice(label * dim, (label + 1) * dim);
+      done([found.lengths, [...await explorer.decode(capsule, label)]]);
+    });
+  """
+  same_class = 0
+  for image in explorer.test.images[:100]:
+    pixels = np.ravel(image) / np.float32(255)
+    found = explorer.browser.execute_async_script(classify, pixels.tolist())
+    lengths, reconstruction = map(np.array, found)
+    expected_lengths, expected = explorer.expected(pixels)
+    np.testing.assert_allclose(lengths, expected_lengths, atol=5e-3)
+    if lengths.argmax() == expected_lengths.argmax():
+      same_class += 1
+      np.testing.assert_allclose(reconstruction, expected, atol=1e-2)
+  # A network that is not trained has ties, which half precision may break.
+  assert same_class >= 97
+
+
+def test_a_test_image_is_shown_by_number_and_by_thumbnail(explorer):
+  from selenium.webdriver.common.keys import Keys
+
+  field = explorer.find('test-image')
+  field.send_keys(Keys.CONTROL, 'a')
+  field.send_keys('7', Keys.ENTER)
+  label = explorer.test.labels[7]
+  explorer.wait(
+    f'document.getElementById("test-label").textContent === "label <{label}>"'
+  )
+  pixels = np.ravel(explorer.test.images[7]) / np.float32(255)
+  time.sleep(0.3)
+  np.testing.assert_allclose(explorer.state()['pixels'], pixels, atol=1e-6)
+  thumbnail = explorer.browser.find_element(
+    'css selector', '#thumbnails button:nth-child(3)'
+  )
+  assert 'test image 2' in thumbnail.get_attribute('aria-label')
+  thumbnail.send_keys(Keys.ENTER)
+  explorer.wait('document.getElementById("test-image").value === "2"')
+
+
+def test_a_slider_moves_the_reconstruction_by_keyboard(explorer):
+  from selenium.webdriver.common.keys import Keys
+
+  before = explorer.state()
+  slider = explorer.find('dimension-3')
+  slider.send_keys(Keys.END)
+  explorer.wait('explorer.state.offsets[3] === 0.25')
+  explorer.find('dimension-1').send_keys(Keys.ARROW_LEFT * 5)
+  time.sleep(0.3)
+  after = explorer.state()
+  assert after['offsets'][3] == 0.25
+  assert after['offsets'][1] == pytest.approx(-0.05)
+  assert abs(after['reconstruction'] - before['reconstruction']).max() > 1e-3
+  _, expected = explorer.expected(
+    after['pixels'], label=after['chosen'], offsets=after['offsets']
+  )
+  np.testing.assert_allclose(after['reconstruction'], expected, atol=1e-2)
+  explorer.find('reset').click()
+  explorer.wait('explorer.state.offsets.every((x) => x === 0)')
+
+
+def test_another_class_is_reconstructed(explorer):
+  other = (explorer.state()['winner'] + 4) % 10
+  explorer.find(f'class-{other}').click()
+  explorer.wait(f'explorer.state.chosen === {other}')
+  time.sleep(0.3)
+  state = explorer.state()
+  _, expected = explorer.expected(state['pixels'], label=other)
+  np.testing.assert_allclose(state['reconstruction'], expected, atol=1e-2)
+  assert f'<{other}>' in explorer.find('decoded').text
+
+
+def test_a_drawing_is_classified_and_centred(explorer):
+  from selenium.webdriver import ActionChains
+
+  explorer.find('clear').click()
+  explorer.wait('explorer.state.pixels.every((x) => x === 0)')
+  canvas = explorer.find('drawing')
+  # A stroke in the left upper quarter, which is to be moved to the middle.
+  draw = ActionChains(explorer.browser)
+  draw.move_to_element_with_offset(canvas, -100, -100).click_and_hold()
+  draw.move_by_offset(30, 0).move_by_offset(0, 60).release().perform()
+  time.sleep(0.5)
+  state = explorer.state()
+  height, width = explorer.test.images.shape[1:3]
+  ink = state['pixels'].reshape(height, width)
+  assert ink.max() > 0.9
+  rows, columns = np.mgrid[:height, :width] + 0.5
+  middle = [(ink * x).sum() / ink.sum() for x in (rows, columns)]
+  np.testing.assert_allclose(middle, [height / 2, width / 2], atol=0.4)
+  lengths, expected = explorer.expected(state['pixels'], label=state['winner'])
+  np.testing.assert_allclose(state['lengths'], lengths, atol=5e-3)
+  np.testing.assert_allclose(state['reconstruction'], expected, atol=1e-2)
+  assert state['milliseconds'] < 500
+  # As drawn, it stays where it is.
+  explorer.find('centre').click()
+  time.sleep(0.3)
+  ink = explorer.state()['pixels'].reshape(height, width)
+  assert (ink * columns).sum() / ink.sum() < 0.4 * width
+  explorer.find('centre').click()
+
+
+def test_drawing_by_keyboard(explorer):
+  from selenium.webdriver.common.keys import Keys
+
+  explorer.find('clear').click()
+  explorer.wait('explorer.state.pixels.every((x) => x === 0)')
+  canvas = explorer.find('drawing')
+  canvas.send_keys(Keys.SPACE, Keys.ARROW_DOWN * 8, Keys.SPACE)
+  explorer.wait('explorer.state.pixels.some((x) => x > 0.9)')
+  assert 'Pen up, at 50% from the left' in explorer.find('pen').text
+
+
+def test_names_are_not_taken_for_html(explorer):
+  assert explorer.browser.title == 'A test of <explorer>'
+  rows = explorer.browser.find_elements('css selector', '.class')
+  assert [row.text.split()[0] for row in rows] == [f'<{k}>' for k in range(10)]
+
+
+def test_nothing_is_fetched_and_nothing_is_wrong(explorer):
+  fetched = explorer.script(
+    'performance.getEntriesByType("resource").map((entry) => entry.name)'
+  )
+  assert not [name for name in fetched if not name.startswith('blob:')]
+  assert not explorer.logs()
+
+
+@pytest.mark.parametrize('size', [(360, 740), (1200, 1000)])
+def test_the_page_is_as_wide_as_the_window(explorer, size):
+  explorer.browser.set_window_size(*size)
+  overflow = explorer.script(
+    'document.documentElement.scrollWidth - window.innerWidth'
+  )
+  assert overflow <= 0

@@ -1,0 +1,198 @@
+"""Figures: what is in them, and that the same arrays give the same bytes."""
+
+import io
+
+import numpy as np
+import pytest
+
+from capsjax import visualization
+
+
+def png(figure):
+  file = io.BytesIO()
+  figure.savefig(file, metadata={'Software': None})
+  return file.getvalue()
+
+
+def pictures(figure):
+  """All that is drawn as an image, without the white around it."""
+  return [
+    np.asarray(image.get_array())
+    for axes in figure.axes
+    for image in axes.get_images()
+  ]
+
+
+def words(axes):
+  return [text.get_text() for text in axes.get_xticklabels()]
+
+
+def shows(figure, image):
+  """Whether an image [h, w] is somewhere in the figure, pixel by pixel."""
+  for picture in pictures(figure):
+    height, width = image.shape
+    if picture.ndim == 2 and picture.shape >= image.shape:
+      windows = np.lib.stride_tricks.sliding_window_view(
+        picture, (height, width)
+      )
+      if (abs(windows - image).max((-2, -1)) < 1e-6).any():
+        return True
+  return False
+
+
+def reconstructions():
+  rng = np.random.default_rng(0)
+  arrays = rng.random((3, 5, 6, 4, 1)).astype(np.float32)
+  labels = np.array([1, 2, 3, 0, 1])
+  predictions = np.array([1, 2, 0, 0, 2])
+  figure = visualization.reconstruction_figure(
+    arrays[0],
+    labels,
+    predictions,
+    by_prediction=arrays[1],
+    by_label=arrays[2],
+    columns=2,
+  )
+  return figure, arrays[..., 0]
+
+
+def test_right_predictions_are_above_wrong_ones_with_both_readings():
+  figure, (images, by_prediction, by_label) = reconstructions()
+  assert [words(axes) for axes in figure.axes] == [
+    ['1', '2'],
+    ['0'],
+    ['3 → 0', '1 → 2'],
+  ]
+  assert [axes.get_title() for axes in figure.axes] == [
+    'right (3)',
+    '',
+    'wrong (2): label → prediction',
+  ]
+  for index in range(5):
+    assert shows(figure, images[index])
+    assert shows(figure, by_prediction[index])
+    is_wrong = index in (2, 4)
+    assert shows(figure, by_label[index]) == is_wrong
+
+
+def test_labels_stand_at_the_middle_of_their_images():
+  figure, _ = reconstructions()
+  # Two images of 6 x 4 with a line between: columns 0 to 3 and 5 to 8.
+  assert list(figure.axes[0].get_xticks()) == [1.5, 6.5]
+  assert list(figure.axes[0].get_yticks()) == [2.5, 9.5]
+
+
+def test_pictures_are_deterministic():
+  assert png(reconstructions()[0]) == png(reconstructions()[0])
+
+
+def test_no_image_is_an_error():
+  empty = np.zeros((0, 2, 2, 1), np.float32)
+  none = np.zeros(0, int)
+  with pytest.raises(ValueError, match='no image'):
+    visualization.reconstruction_figure(
+      empty, none, none, by_prediction=empty, by_label=empty
+    )
+
+
+def test_perturbed_capsules_are_those_of_a_plain_loop():
+  capsules = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
+  offsets = np.array([-0.5, 0.0, 0.25, 1.0])
+  found = visualization.perturb_capsules(capsules, offsets)
+  assert found.shape == (3, 5, 4, 5) and found.dtype == np.float32
+  for image in range(3):
+    for dim in range(5):
+      for step in range(4):
+        expected = capsules[image].copy()
+        expected[dim] += offsets[step]
+        np.testing.assert_allclose(found[image, dim, step], expected, rtol=1e-6)
+
+
+def test_perturbations_by_dimension_and_offset():
+  decoded = np.random.default_rng(2).random((3, 4, 5, 6, 6, 1))
+  figure = visualization.perturbation_figure(
+    decoded, np.linspace(-0.2, 0.2, 5), ['a', 'b', 'c'], columns=2
+  )
+  assert [axes.get_title() for axes in figure.axes] == ['a', 'b', 'c']
+  for axes in figure.axes:
+    assert words(axes) == ['-0.20', '-0.10', '+0.00', '+0.10', '+0.20']
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    assert rows == ['dim 0', 'dim 1', 'dim 2', 'dim 3']
+  picture = pictures(figure)[1]
+  np.testing.assert_array_equal(picture[14:20, 7:13], decoded[1, 2, 1, ..., 0])
+
+
+def test_images_in_color():
+  decoded = np.random.default_rng(3).random((1, 2, 3, 4, 4, 3))
+  figure = visualization.perturbation_figure(decoded, np.arange(3.0), ['a'])
+  (picture,) = pictures(figure)
+  np.testing.assert_array_equal(picture[5:9, 5:9], decoded[0, 1, 1])
+
+
+def test_curves_of_several_seeds_are_a_mean_with_its_spread():
+  curve = visualization.Curve
+  one = curve(np.array([1.0, 2, 3]), np.array([4.0, 2, 1]))
+  other = curve(np.array([1.0, 3, 4]), np.array([2.0, 3, 9]))
+  figure = visualization.curves_figure(
+    {'loss': {'both': [one, other], 'one': [one]}, 'error': {'one': [one]}}
+  )
+  loss, error = figure.axes
+  assert loss.get_title() == 'loss' and error.get_title() == 'error'
+  mean, alone = loss.get_lines()
+  np.testing.assert_array_equal(mean.get_xdata(), [1, 3])
+  np.testing.assert_array_equal(mean.get_ydata(), [3, 2])
+  np.testing.assert_array_equal(alone.get_ydata(), one.values)
+  (band,) = loss.collections
+  heights = band.get_paths()[0].vertices[:, 1]
+  assert heights.min() == 1 and heights.max() == 4
+  assert not error.collections
+
+
+def test_confusion_tells_every_count():
+  confusion = np.array([[50, 1, 0], [0, 30, 2], [0, 0, 0]])
+  figure = visualization.confusion_figure(confusion, ['a', 'b', 'c'])
+  (axes,) = figure.axes
+  texts = {text.get_position(): text.get_text() for text in axes.texts}
+  assert texts == {(0, 0): '50', (1, 0): '1', (1, 1): '30', (2, 1): '2'}
+  (shares,) = pictures(figure)
+  np.testing.assert_allclose(shares[1], [0, 30 / 32, 2 / 32])
+  np.testing.assert_array_equal(shares[2], 0)
+  assert words(axes) == ['a', 'b', 'c']
+
+
+def test_coupling_map_is_the_share_that_is_sent():
+  rng = np.random.default_rng(4)
+  couplings, lengths = rng.random((2, 2, 3, 5)), rng.random((2, 2, 3, 5))
+  found = visualization.coupling_map(
+    couplings.reshape(2, 30), lengths.reshape(2, 30), (2, 3)
+  )
+  expected = (couplings * lengths).sum(-1) / lengths.sum(-1)
+  np.testing.assert_allclose(found, expected)
+
+
+def test_capsules_of_length_zero_send_nothing():
+  zero = np.zeros((1, 4))
+  assert not visualization.coupling_map(zero + 0.5, zero, (2, 2)).any()
+
+
+def test_couplings_are_drawn_over_their_images():
+  images = np.random.default_rng(5).random((3, 8, 8, 1))
+  maps = np.random.default_rng(6).random((3, 2, 2))
+  figure = visualization.coupling_figure(
+    images, maps, ['a', 'b', 'c'], columns=2
+  )
+  titles = [axes.get_title() for axes in figure.axes[:4]]
+  assert titles == ['a', 'b', 'c', '']
+  image, share = figure.axes[2].get_images()
+  np.testing.assert_array_equal(image.get_array(), images[2, ..., 0])
+  np.testing.assert_array_equal(share.get_array(), maps[2])
+  assert share.get_extent() == image.get_extent()
+
+
+def test_a_figure_as_pixels_is_the_one_that_is_written():
+  from PIL import Image
+
+  figure = visualization.confusion_figure(np.eye(3, dtype=int))
+  pixels = visualization.figure_pixels(figure)
+  written = Image.open(io.BytesIO(png(figure))).convert('RGB')
+  np.testing.assert_array_equal(pixels, np.asarray(written))
