@@ -26,6 +26,9 @@ _MAY_CHANGE = frozenset(
     'log_every_steps',
     'num_devices',
     'num_epochs',
+    'pictures.num_images',
+    'pictures.perturbation_range',
+    'pictures.perturbation_steps',
     'steps_per_call',
   }
 )

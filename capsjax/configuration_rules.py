@@ -24,7 +24,7 @@ _POSITIVE: _Rule = (
 )
 _SHARE: _Rule = (lambda value: 0 <= value <= 1, 'from 0 to 1')
 
-_SECTIONS = ('loss', 'model', 'optimizer')
+_SECTIONS = ('loss', 'model', 'optimizer', 'pictures')
 
 # Every field outside `model`, whose fields are those of the module.
 _RULES: dict[str, _Rule] = {
@@ -53,6 +53,9 @@ _RULES: dict[str, _Rule] = {
   'optimizer.milestones': _ANY,
   'optimizer.min_learning_rate': _at_least(0),
   'optimizer.schedule': _ANY,
+  'pictures.num_images': _at_least(1),
+  'pictures.perturbation_range': _POSITIVE,
+  'pictures.perturbation_steps': _at_least(2),
   'seed': _at_least(0),
   'select_best_by': (
     lambda value: value in ('validation', 'test'),

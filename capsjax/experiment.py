@@ -2,13 +2,15 @@
 
 import dataclasses
 import functools
+import operator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 import optax
 from flax import linen as nn
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer, UInt8
 from ml_collections import ConfigDict
 
 from capsjax.data import Dataset, load_dataset, scale_images
@@ -21,7 +23,8 @@ from capsjax.evaluation import (
   create_eval_step,
   cross_entropy_losses,
 )
-from capsjax.models import create_model
+from capsjax.models import ModelOutput, create_model
+from capsjax.ops import mask_capsules
 from capsjax.training.optimizer import create_optimizer, create_schedule
 from capsjax.training.parallel import Devices, TrainFn
 from capsjax.training.pipeline import DeviceData, create_make_batch
@@ -187,18 +190,63 @@ class Experiment:
     }
     return {f'{split}/{name}': number for name, number in numbers.items()}
 
-  def reconstruct(
+  def apply(
     self, params: Any, images: UInt8[np.ndarray, 'n h w c']
-  ) -> Float[np.ndarray, 'n h w c'] | None:
-    """What the model makes of images, or None without a decoder."""
-    output = self._apply({'params': params}, scale_images(images))
-    if output.reconstructions is None:
-      return None
-    return np.asarray(output.reconstructions)
+  ) -> ModelOutput:
+    """What the model makes of images, as NumPy arrays.
+
+    Args:
+      params: its parameters.
+      images: as a data set has them.
+    """
+    outputs = list(self.apply_in_batches(params, images))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
+
+  def apply_in_batches(
+    self, params: Any, images: UInt8[np.ndarray, 'n h w c']
+  ) -> Iterator[ModelOutput]:
+    """`apply` to one batch of images after another, all in one program."""
+    size = self.config.batch_size
+    for start in range(0, len(images), size):
+      batch = images[start : start + size]
+      missing = [(0, size - len(batch))] + [(0, 0)] * 3
+      output = jax.device_get(self._apply(params, np.pad(batch, missing)))
+      yield jax.tree.map(operator.itemgetter(slice(len(batch))), output)
+
+  def decode(
+    self,
+    params: Any,
+    capsules: Float[np.ndarray, 'n num_classes dim'],
+    labels: Integer[np.ndarray, ' n'],
+  ) -> Float[np.ndarray, 'n h w c']:
+    """Reconstructs from one class capsule of each image.
+
+    Args:
+      params: the parameters of a model with a decoder.
+      capsules: the class capsules.
+      labels: the class whose capsule is decoded.
+    """
+    return np.asarray(self._decode(params['decoder'], capsules, labels))
 
   @functools.cached_property
   def _apply(self):
-    return jax.jit(self.model.apply)
+    @jax.jit
+    def apply(params, images):
+      return self.model.apply({'params': params}, scale_images(images))
+
+    return apply
+
+  @functools.cached_property
+  def _decode(self):
+    decoder = self.model.decoder(self.dataset.image_shape)
+
+    @jax.jit
+    def decode(params, capsules, labels):
+      targets = jax.nn.one_hot(labels, capsules.shape[1], dtype=capsules.dtype)
+      masked = mask_capsules(capsules, targets)
+      return decoder.apply({'params': params}, masked)
+
+    return decode
 
 
 def count_parameters(params: Any) -> int:

@@ -9,11 +9,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capsjax.errors import UserError
 from capsjax.huge_pages import restart_with_huge_pages
 
-_COMMANDS = ('train', 'evaluate')
+if TYPE_CHECKING:
+  import ml_collections
+
+_COMMANDS = {
+  'train': 'train, or continue training (the default)',
+  'evaluate': 'measure a checkpoint on every test image',
+  'reconstruct': 'draw test images above their reconstructions',
+  'perturb': 'draw what the dimensions of class capsules stand for',
+  'report': 'write all about a run, or of several compared, into one HTML file',
+  'explore': 'write an HTML page in which the trained network runs',
+}
 _EXAMPLES = """\
 examples:
   python -m capsjax.main --config configs/digits.py
@@ -27,6 +38,8 @@ examples:
       any field of configs/base.py can be set; names are checked
   python -m capsjax.main evaluate --workdir runs/mnist
       test error, both losses, every class, the confusion matrix
+  python -m capsjax.main perturb --workdir runs/mnist --checkpoint best
+      pictures, into runs/mnist/pictures
 """
 
 
@@ -76,8 +89,8 @@ def _parse(
     'command',
     nargs='?',
     default='train',
-    help='train (or continue training), the default; or evaluate a run',
-    metavar='{train,evaluate}',
+    help='; '.join(f'{name}: {does}' for name, does in _COMMANDS.items()),
+    metavar='COMMAND',
   )
   add(
     '--config',
@@ -89,14 +102,17 @@ def _parse(
   add(
     '--workdir',
     type=Path,
+    nargs='+',
+    default=[],
     metavar='DIR',
-    help='folder of the run; runs/<name of the configuration> if not given',
+    help='folder of the run; runs/<name of the configuration> if not given; '
+    'report compares several',
   )
   add(
     '--checkpoint',
     metavar='NAME',
     default='latest',
-    help='what evaluate reads: latest (the default), best, or a step',
+    help='what is measured or drawn: latest (the default), best, or a step',
   )
   hosts = parser.add_argument_group(
     'several hosts',
@@ -123,33 +139,30 @@ def _parse(
     parser.error('--num-processes and --process-id need --coordinator')
   if options.command not in _COMMANDS:
     parser.error(
-      f'unknown command {options.command!r}; choose {" or ".join(_COMMANDS)}'
+      f'unknown command {options.command!r}; choose one of '
+      + ', '.join(_COMMANDS)
     )
+  if len(options.workdir) > 1 and options.command != 'report':
+    parser.error(f'{options.command} takes one --workdir; report takes several')
+  if len(options.workdir) > 1 and (options.config or overrides):
+    parser.error('runs that are compared have configurations of their own')
   return options, overrides
 
 
 def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
   # JAX takes a second to import; --help and mistakes should not wait for it.
-  from capsjax import configuration, runtime
-  from capsjax.commands import evaluate, train
+  from capsjax import runtime
+  from capsjax.commands import (
+    evaluate,
+    explore,
+    perturb,
+    reconstruct,
+    report,
+    train,
+  )
 
-  path = options.config
-  workdir = options.workdir
-  if workdir is None:
-    if path is None:
-      raise UserError(
-        'give --config FILE, for example --config configs/digits.py, or '
-        '--workdir DIR of an earlier run'
-      )
-    workdir = Path('runs') / path.stem
-  if path is None:
-    path = workdir / configuration.FILE_NAME
-    if not path.is_file():
-      raise UserError(
-        f'{workdir} holds no run to continue or read; start one with '
-        f'--config FILE --workdir {workdir}'
-      )
-  config = configuration.load(path, overrides)
+  configs = _load(options, overrides)
+  workdir, config = next(iter(configs.items()))
   runtime.start(
     distributed=options.distributed or options.coordinator is not None,
     coordinator=options.coordinator,
@@ -157,11 +170,46 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     process_id=options.process_id,
     matmul_precision=config.matmul_precision,
   )
-  if options.command == 'evaluate':
-    evaluate.run(config, workdir, checkpoint_name=options.checkpoint)
-  else:
+  readers = {
+    'evaluate': evaluate.run,
+    'reconstruct': reconstruct.run,
+    'perturb': perturb.run,
+    'explore': explore.run,
+  }
+  if options.command == 'train':
     train.run(config, workdir)
+  elif options.command == 'report':
+    report.run(configs, checkpoint_name=options.checkpoint)
+  else:
+    read = readers[options.command]
+    read(config, workdir, checkpoint_name=options.checkpoint)
   return 0
+
+
+def _load(
+  options: argparse.Namespace, overrides: Sequence[str]
+) -> dict[Path, 'ml_collections.ConfigDict']:
+  """The configuration of each run by its folder."""
+  from capsjax import configuration
+
+  path, workdirs = options.config, options.workdir
+  if not workdirs:
+    if path is None:
+      raise UserError(
+        'give --config FILE, for example --config configs/digits.py, or '
+        '--workdir DIR of an earlier run'
+      )
+    workdirs = [Path('runs') / path.stem]
+  configs = {}
+  for workdir in workdirs:
+    of_run = path or workdir / configuration.FILE_NAME
+    if not of_run.is_file() and path is None:
+      raise UserError(
+        f'{workdir} holds no run to continue or read; start one with '
+        f'--config FILE --workdir {workdir}'
+      )
+    configs[workdir] = configuration.load(of_run, overrides)
+  return configs
 
 
 if __name__ == '__main__':

@@ -97,6 +97,16 @@ def get_config() -> ConfigDict:
   # Steps taken on the device without the host; 0 chooses by the platform.
   config.steps_per_call = 0
 
+  config.pictures = ConfigDict(
+    {
+      # `reconstruct`: so many images predicted right, and so many wrong.
+      'num_images': 20,
+      # `perturb`: a dimension is changed by -range to range, in so many values.
+      'perturbation_range': 0.25,
+      'perturbation_steps': 11,
+    }
+  )
+
   config.eval_every_epochs = 1
   # 'validation', or 'test' to choose the best checkpoint by the test set: a
   # choice that no reported test error should rest on.

@@ -8,12 +8,8 @@ import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from capsjax import configuration
-from capsjax.commands.workdir import CHECKPOINTS
-from capsjax.errors import UserError
+from capsjax.commands.trained import Trained
 from capsjax.evaluation import Results, evaluate
-from capsjax.experiment import Experiment
-from capsjax.training.restore import restore
 
 FILE_NAME = 'evaluation.json'
 
@@ -32,40 +28,17 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
   Raises:
     UserError: if there is no such run or checkpoint.
   """
-  which = _parse_checkpoint(checkpoint_name)
-  if not (workdir / configuration.FILE_NAME).is_file():
-    raise UserError(
-      f'{workdir} holds no run; train one with --config FILE --workdir '
-      f'{workdir}'
-    )
-  experiment = Experiment.create(config)
-  restored = restore(
-    workdir / CHECKPOINTS,
-    experiment.state_template(),
-    which=which,
-    warn=print,
-  )
-  if restored is None:
-    raise UserError(f'{workdir} has no checkpoint yet; train it first')
-  results = _evaluate(experiment, restored.state.params)
+  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  experiment = trained.experiment
+  results = _evaluate(experiment, trained.params)
   if jax.process_index() == 0:
-    print(_table(results, experiment.dataset.name, restored.step))
-    record = {'step': restored.step, 'dataset': experiment.dataset.name}
+    print(_table(results, experiment.dataset.name, trained.step))
+    record = {'step': trained.step, 'dataset': experiment.dataset.name}
     record |= {'error_percent': results.error} | dataclasses.asdict(results)
     path = workdir / FILE_NAME
     path.write_text(json.dumps(record, indent=2) + '\n')
     print(f'written to {path}')
   return results
-
-
-def _parse_checkpoint(name):
-  if name in ('latest', 'best'):
-    return name
-  if name.isdecimal():
-    return int(name)
-  raise UserError(
-    f'--checkpoint {name}: must be latest, best, or the number of a step'
-  )
 
 
 def _evaluate(experiment, params):

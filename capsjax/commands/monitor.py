@@ -1,5 +1,6 @@
 """What a run is measured by, and shown of it, at the end of its epochs."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ from capsjax.evaluation import Results, evaluate
 from capsjax.experiment import Experiment
 from capsjax.training.progress import Progress
 from capsjax.training.writers import MetricsWriter, NullWriter
-from capsjax.visualization import image_grid
+from capsjax.visualization import (
+  confusion_figure,
+  figure_pixels,
+  image_grid,
+)
 
 # Test images that are shown beside their reconstructions.
 _NUM_PICTURES = 10
@@ -53,13 +58,13 @@ class Monitor:
     """
     dataset = self._experiment.dataset
     with self._progress.paused():
-      self.test = self.measure(dataset.test, params)
-      self._report('test', step, self.test)
-      self._write_pictures(step, params)
+      self.test = self._measure('test', step, dataset.test, params)
+      self._write_pictures(step, params, self.test)
       validation = None
       if dataset.validation is not None:
-        validation = self.measure(dataset.validation, params)
-        self._report('validation', step, validation)
+        validation = self._measure(
+          'validation', step, dataset.validation, params
+        )
     by_test = self._experiment.config.select_best_by == 'test'
     chosen = self.test if by_test else validation
     return None if chosen is None else chosen.accuracy
@@ -74,19 +79,28 @@ class Monitor:
       num_classes=self._experiment.dataset.num_classes,
     ).compute()
 
-  def _report(self, name: str, step: int, results: Results) -> None:
-    self._writer.write_scalars(step, self._experiment.scalars(name, results))
+  def _measure(
+    self, name: str, step: int, split: Split, params: Any
+  ) -> Results:
+    """Evaluates, writes and shows."""
+    started = time.monotonic()
+    results = self.measure(split, params)
+    scalars = self._experiment.scalars(name, results)
+    scalars[f'{name}/seconds'] = time.monotonic() - started
+    self._writer.write_scalars(step, scalars)
     epoch = step / self._experiment.steps_per_epoch
     self._progress.write(
       f'epoch {epoch:g}: {name} error {results.error:.2f}%, loss '
       f'{results.loss:.4f} ({results.count:,} images)'
     )
+    return results
 
-  def _write_pictures(self, step: int, params: Any) -> None:
+  def _write_pictures(self, step: int, params: Any, results: Results) -> None:
+    confusion = confusion_figure(np.array(results.confusion))
+    pictures = {'test/confusion': figure_pixels(confusion)}
     images = self._experiment.dataset.test.images[:_NUM_PICTURES]
-    reconstructions = self._experiment.reconstruct(params, images)
+    reconstructions = self._experiment.apply(params, images).reconstructions
     if reconstructions is not None:
       rows = [images / np.float32(255), reconstructions]
-      self._writer.write_images(
-        step, {'test/images_and_reconstructions': image_grid(rows)}
-      )
+      pictures['test/images_and_reconstructions'] = image_grid(rows)
+    self._writer.write_images(step, pictures)

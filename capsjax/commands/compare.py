@@ -1,0 +1,126 @@
+"""The report of several runs: their curves together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from capsjax.commands.records import Record, curve, read_records
+from capsjax.configuration_rules import flatten
+from capsjax.visualization import Block, Curve, Section, Table, curves_figure
+
+# Fields by which runs may differ and still be repetitions of each other.
+_NOT_COMPARED = ('data_dir', 'num_devices', 'seed')
+
+
+def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
+  """Compares runs by the fields in which they differ.
+
+  Runs that differ in nothing but the seed are a group, of which mean and
+  standard deviation are told.
+
+  Args:
+    configs: the configuration of each run by its folder.
+
+  Returns:
+    Sections of a report.
+
+  Raises:
+    UserError: if a run has written nothing yet.
+  """
+  records = {workdir: read_records(workdir) for workdir in configs}
+  names = _names(configs)
+  groups: dict[str, list[Path]] = {}
+  for workdir, name in names.items():
+    groups.setdefault(name, []).append(workdir)
+  figure = curves_figure(
+    {
+      title: found
+      for title, quantity in QUANTITIES.items()
+      if (found := _curves(groups, records, quantity))
+    }
+  )
+  return [
+    Section('Groups', [Block(table=_group_table(groups, records))]),
+    Section(
+      'Curves',
+      [
+        Block(
+          note='Of a group of several seeds, the mean and, shaded, the '
+          'standard deviation.',
+          figure=figure,
+        )
+      ],
+    ),
+    Section('Runs', [Block(table=_run_table(configs, names, records))]),
+  ]
+
+
+# Panels of curves: a heading and the quantity's name among the metrics.
+QUANTITIES = {
+  'loss, training': 'train/loss',
+  'loss, test': 'test/loss',
+  'accuracy, training': 'train/accuracy',
+  'accuracy, test': 'test/accuracy',
+  'learning rate': 'train/learning_rate',
+}
+
+
+def last_error(records: Sequence[Record]) -> float:
+  """The last test error in percent; NaN if there was no test yet."""
+  accuracies = curve(records, 'test/accuracy').values
+  return 100 * (1 - accuracies[-1]) if len(accuracies) else float('nan')
+
+
+def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
+  """What sets each run apart from the others, the seed aside."""
+  flat: dict[Path, dict[str, Any]] = {
+    workdir: flatten(config) for workdir, config in configs.items()
+  }
+  fields = sorted({field for values in flat.values() for field in values})
+  told = [
+    field
+    for field in fields
+    if field not in _NOT_COMPARED
+    and len({repr(values.get(field)) for values in flat.values()}) > 1
+  ]
+  return {
+    workdir: ', '.join(f'{field}={values.get(field)}' for field in told)
+    or 'all alike'
+    for workdir, values in flat.items()
+  }
+
+
+def _curves(groups, records, quantity) -> dict[str, list[Curve]]:
+  found = {
+    name: [
+      c for w in workdirs if len((c := curve(records[w], quantity)).epochs)
+    ]
+    for name, workdirs in groups.items()
+  }
+  return {name: curves for name, curves in found.items() if curves}
+
+
+def _group_table(groups, records):
+  rows = []
+  for name, workdirs in groups.items():
+    errors = [last_error(records[workdir]) for workdir in workdirs]
+    deviation = f' ± {np.std(errors, ddof=1):.2f}' if len(errors) > 1 else ''
+    rows.append((name, len(errors), f'{np.mean(errors):.2f}%{deviation}'))
+  return Table(('group', 'runs', 'last test error'), rows)
+
+
+def _run_table(configs, names, records):
+  rows = [
+    (
+      str(workdir),
+      names[workdir],
+      config.seed,
+      records[workdir][-1]['epoch'],
+      f'{last_error(records[workdir]):.2f}%',
+    )
+    for workdir, config in configs.items()
+  ]
+  return Table(('run', 'group', 'seed', 'epochs', 'last test error'), rows)

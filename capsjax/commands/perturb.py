@@ -1,0 +1,78 @@
+"""The command `perturb`: what the dimensions of class capsules stand for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int
+from ml_collections import ConfigDict
+
+from capsjax.commands.examples import first_of_each_class
+from capsjax.commands.pictures import require_decoder, save_figure
+from capsjax.commands.trained import Trained
+from capsjax.visualization import perturb_capsules, perturbation_figure
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+
+def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
+  """Writes `pictures/perturbations.png`, and a picture for each image in it.
+
+  There is one test image of every class, the first that is predicted right.
+
+  Args:
+    config: the configuration.
+    workdir: the folder of the run.
+    checkpoint_name: 'latest', 'best', or the number of a step.
+
+  Returns:
+    The file with all classes.
+
+  Raises:
+    UserError: if there is no such run or checkpoint, or no decoder.
+  """
+  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  require_decoder(trained)
+  chosen = first_of_each_class(trained)
+  labels = trained.experiment.dataset.test.labels
+  for position in chosen:
+    figure = draw(trained, np.array([position]))
+    save_figure(figure, workdir, f'perturbations_{labels[position]}.png')
+  return save_figure(draw(trained, chosen), workdir, 'perturbations.png')
+
+
+def draw(
+  trained: Trained, positions: Int[np.ndarray, ' n']
+) -> 'matplotlib.figure.Figure':
+  """Draws the capsules of some test images, changed by dimension and offset.
+
+  Args:
+    trained: the run.
+    positions: of the images in the test set.
+  """
+  experiment = trained.experiment
+  test, pictures = experiment.dataset.test, experiment.config.pictures
+  images, labels = test.images[positions], test.labels[positions]
+  limit = pictures.perturbation_range
+  offsets = np.linspace(-limit, limit, pictures.perturbation_steps)
+  capsules = experiment.apply(trained.params, images).capsules
+  chosen = capsules[np.arange(len(labels)), labels]
+  perturbed = perturb_capsules(chosen, offsets)
+  shape = perturbed.shape[:3]
+  # Only the capsule of the label is decoded: the others may be anything.
+  everywhere = np.broadcast_to(
+    perturbed[..., None, :], (*shape, *capsules.shape[1:])
+  )
+  decoded = experiment.decode(
+    trained.params,
+    everywhere.reshape(-1, *capsules.shape[1:]),
+    np.repeat(labels, shape[1] * shape[2]),
+  )
+  titles = [
+    f'class {label}, test image {position}'
+    for label, position in zip(labels, positions, strict=True)
+  ]
+  return perturbation_figure(
+    decoded.reshape(*shape, *decoded.shape[1:]), offsets, titles
+  )

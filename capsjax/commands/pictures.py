@@ -1,0 +1,56 @@
+"""What the commands that draw have in common."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capsjax.commands.trained import Trained
+from capsjax.errors import UserError
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+# The folder of a run's pictures.
+PICTURES = 'pictures'
+_DOTS_PER_INCH = 120
+
+
+def has_decoder(trained: Trained) -> bool:
+  """Whether the model of a run can reconstruct."""
+  return trained.experiment.config.model.get('has_decoder', False)
+
+
+def require_decoder(trained: Trained) -> None:
+  """Refuses a run whose model cannot reconstruct.
+
+  Raises:
+    UserError: if it has no decoder.
+  """
+  if not has_decoder(trained):
+    raise UserError(
+      f'the model of {trained.workdir} has no decoder, so there is no '
+      'reconstruction to draw; train a CapsNet with '
+      '--config.model.has_decoder=True in a new --workdir'
+    )
+
+
+def save_figure(
+  figure: 'matplotlib.figure.Figure', workdir: Path, name: str
+) -> Path:
+  """Writes a PNG file among the run's pictures and tells where it is.
+
+  The same figure gives the same bytes.
+
+  Args:
+    figure: what to write.
+    workdir: the folder of the run.
+    name: the file's name.
+
+  Returns:
+    The file.
+  """
+  path = workdir / PICTURES / name
+  path.parent.mkdir(parents=True, exist_ok=True)
+  # Without the name and version of the program, which differ by machine.
+  figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={'Software': None})
+  print(f'written to {path}')
+  return path

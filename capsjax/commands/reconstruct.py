@@ -1,0 +1,62 @@
+"""The command `reconstruct`: test images above their reconstructions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int
+from ml_collections import ConfigDict
+
+from capsjax.commands.examples import first_right_and_wrong
+from capsjax.commands.pictures import require_decoder, save_figure
+from capsjax.commands.trained import Trained
+from capsjax.visualization import reconstruction_figure
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+
+def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
+  """Writes `pictures/reconstructions.png`.
+
+  It shows the first test images that are predicted right, and the first that
+  are predicted wrong, up to `config.pictures.num_images` of each.
+
+  Args:
+    config: the configuration.
+    workdir: the folder of the run.
+    checkpoint_name: 'latest', 'best', or the number of a step.
+
+  Returns:
+    The file.
+
+  Raises:
+    UserError: if there is no such run or checkpoint, or no decoder.
+  """
+  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  require_decoder(trained)
+  chosen = first_right_and_wrong(trained, config.pictures.num_images)
+  return save_figure(draw(trained, chosen), workdir, 'reconstructions.png')
+
+
+def draw(
+  trained: Trained, positions: Int[np.ndarray, ' n']
+) -> 'matplotlib.figure.Figure':
+  """Draws test images above their reconstructions.
+
+  Args:
+    trained: the run.
+    positions: of the images in the test set.
+  """
+  test = trained.experiment.dataset.test
+  images, labels = test.images[positions], test.labels[positions]
+  experiment, params = trained.experiment, trained.params
+  output = experiment.apply(params, images)
+  predictions = output.scores.argmax(-1)
+  return reconstruction_figure(
+    images / np.float32(255),
+    labels,
+    predictions,
+    by_prediction=experiment.decode(params, output.capsules, predictions),
+    by_label=experiment.decode(params, output.capsules, labels),
+  )

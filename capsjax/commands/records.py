@@ -1,0 +1,53 @@
+"""What a run wrote of its course into `metrics.jsonl`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capsjax.errors import UserError
+from capsjax.training.writers import FILE_NAME
+from capsjax.visualization import Curve
+
+Record = dict[str, Any]
+
+
+def read_records(workdir: Path) -> list[Record]:
+  """The lines of a run's metrics; one that is being written is left out.
+
+  Args:
+    workdir: the folder of the run.
+
+  Raises:
+    UserError: if there are none.
+  """
+  path = workdir / FILE_NAME
+  if not path.is_file():
+    raise UserError(f'{workdir} has no {FILE_NAME} yet; train it first')
+  lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
+  records = [json.loads(line) for line in lines if line.endswith('\n')]
+  if not records:
+    raise UserError(f'{path} is empty yet; train the run for some steps first')
+  return records
+
+
+def curve(records: Sequence[Record], name: str) -> Curve:
+  """One of the quantities over the epochs; empty if it was never written."""
+  found = [r for r in records if r.get(name) is not None]
+  return Curve(
+    np.array([r['epoch'] for r in found], float),
+    np.array([r[name] for r in found], float),
+  )
+
+
+def training_seconds(records: Sequence[Record], batch_size: int) -> float:
+  """How long the steps took, by the speeds that were written with them."""
+  seconds, last_step = 0.0, 0
+  for record in records:
+    speed = record.get('train/images_per_second')
+    if speed is not None:
+      steps, last_step = record['step'] - last_step, record['step']
+      seconds += steps * batch_size / speed if speed else 0.0
+  return seconds

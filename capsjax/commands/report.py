@@ -1,0 +1,189 @@
+"""The command `report`: a run, or several compared, in one HTML file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from capsjax.commands import compare, couple, perturb, reconstruct
+from capsjax.commands.examples import one_of_each_class
+from capsjax.commands.pictures import has_decoder
+from capsjax.commands.records import (
+  Record,
+  curve,
+  read_records,
+  training_seconds,
+)
+from capsjax.commands.trained import Trained
+from capsjax.configuration_rules import flatten
+from capsjax.experiment import count_parameters
+from capsjax.visualization import (
+  Block,
+  Section,
+  Table,
+  confusion_figure,
+  curves_figure,
+  report_page,
+)
+
+FILE_NAME = 'report.html'
+# Of the mistakes, those made most confidently.
+_NUM_MISTAKES = 20
+
+
+def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
+  """Writes `report.html` into the folder of the first run.
+
+  Args:
+    configs: the configuration of each run by its folder; several are compared.
+    checkpoint_name: 'latest', 'best', or the number of a step, of a single run.
+
+  Returns:
+    The file.
+
+  Raises:
+    UserError: if there is no such run or checkpoint.
+  """
+  workdir = next(iter(configs))
+  if len(configs) > 1:
+    title = f'{len(configs)} runs compared'
+    subtitle = ', '.join(map(str, configs))
+    sections = compare.comparison(configs)
+  else:
+    trained = Trained.open(
+      configs[workdir], workdir, checkpoint_name=checkpoint_name
+    )
+    title = f'{trained.experiment.dataset.name}: {workdir}'
+    subtitle = f'checkpoint of step {trained.step:,}'
+    sections = _sections(trained)
+  path = workdir / FILE_NAME
+  page = report_page(title, subtitle, sections)
+  path.write_text(page, encoding='utf-8')
+  print(f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser')
+  return path
+
+
+def _sections(trained: Trained) -> list[Section]:
+  records = read_records(trained.workdir)
+  scores = _all_scores(trained)
+  sections = [
+    Section('Summary', [Block(table=_summary(trained, records, scores))]),
+    _course(records),
+    _classes(trained, scores),
+  ]
+  if has_decoder(trained):
+    sections += _pictures(trained, scores)
+  fields = flatten(trained.experiment.config).items()
+  rows = [(name, repr(value)) for name, value in sorted(fields)]
+  table = Table(('field', 'value'), rows)
+  return [*sections, Section('Configuration', [Block(table=table)])]
+
+
+def _all_scores(trained: Trained) -> Float[np.ndarray, 'n num_classes']:
+  images, scores = trained.experiment.dataset.test.images, []
+  with tqdm(
+    total=len(images), unit='image', leave=False, disable=None
+  ) as progress:
+    for output in trained.experiment.apply_in_batches(trained.params, images):
+      scores.append(output.scores)
+      progress.update(len(output.scores))
+  return np.concatenate(scores)
+
+
+def _summary(trained, records: list[Record], scores) -> Table:
+  experiment = trained.experiment
+  test, config = experiment.dataset.test, experiment.config
+  wrong = int((scores.argmax(-1) != test.labels).sum())
+  evaluating = curve(records, 'test/seconds').values.sum()
+  training = training_seconds(records, config.batch_size)
+  parameters = count_parameters(trained.params)
+  return Table(
+    ('', ''),
+    [
+      ('test error', f'{100 * wrong / len(test):.2f}%'),
+      ('mistakes', f'{wrong:,} of {len(test):,} test images'),
+      ('epochs', records[-1]['epoch']),
+      ('training images', f'{len(experiment.dataset.train):,}'),
+      ('model', f'{config.model_name}, {parameters:,} parameters'),
+      ('seed', config.seed),
+      ('time for training steps', f'{training / 60:.1f} minutes'),
+      ('time for evaluation', f'{evaluating / 60:.1f} minutes'),
+    ],
+  )
+
+
+def _course(records: list[Record]) -> Section:
+  panels = {
+    title: {'': [found]}
+    for title, name in compare.QUANTITIES.items()
+    if len((found := curve(records, name)).epochs)
+  }
+  tests = curve(records, 'test/accuracy')
+  rows = [
+    (f'{epoch:g}', f'{100 * (1 - accuracy):.2f}%')
+    for epoch, accuracy in zip(*tests, strict=True)
+  ]
+  blocks = [Block(figure=curves_figure(panels))]
+  if rows:
+    table = Table(('epoch', 'test error'), rows)
+    blocks.append(Block('Test error by epoch', table=table))
+  return Section('Course', blocks)
+
+
+def _classes(trained: Trained, scores) -> Section:
+  labels = trained.experiment.dataset.test.labels
+  count = trained.experiment.dataset.num_classes
+  confusion = np.zeros((count, count), int)
+  np.add.at(confusion, (labels, scores.argmax(-1)), 1)
+  rows = [
+    (label, row.sum(), f'{100 * row[label] / max(row.sum(), 1):.2f}%')
+    for label, row in enumerate(confusion)
+  ]
+  table = Table(('class', 'images', 'accuracy'), rows)
+  return Section(
+    'Classes',
+    [
+      Block('Confusion', figure=confusion_figure(confusion)),
+      Block('Accuracy by class', table=table),
+    ],
+  )
+
+
+def _pictures(trained: Trained, scores) -> list[Section]:
+  labels = trained.experiment.dataset.test.labels
+  is_right = scores.argmax(-1) == labels
+  right = np.flatnonzero(is_right)[
+    : trained.experiment.config.pictures.num_images
+  ]
+  # How much longer the capsule that won is than that of the label.
+  lead = scores.max(-1) - scores[np.arange(len(labels)), labels]
+  worst = np.argsort(-lead, kind='stable')[:_NUM_MISTAKES]
+  worst = worst[~is_right[worst]]
+  one_of_each = one_of_each_class(labels, is_right)
+  sections = []
+  if len(worst):
+    note = 'Those whose wrong capsule is longest beside the right one.'
+    figure = reconstruct.draw(trained, worst)
+    sections.append(
+      Section('Worst mistakes', [Block(note=note, figure=figure)])
+    )
+  if len(right):
+    figure = reconstruct.draw(trained, right)
+    sections.append(Section('Reconstructions', [Block(figure=figure)]))
+  note = (
+    'Each row changes one dimension of the class capsule of a test image by '
+    'what is written above.'
+  )
+  pictures = perturb.draw(trained, one_of_each)
+  sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
+  note = (
+    'Which share of what the primary capsules of a place detect goes to the '
+    'class that won, in the last routing iteration.'
+  )
+  figure = couple.draw(trained, one_of_each)
+  if figure is not None:
+    sections.append(Section('Couplings', [Block(note=note, figure=figure)]))
+  return sections

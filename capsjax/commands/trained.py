@@ -1,0 +1,71 @@
+"""A run that was trained before, opened to be read."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from capsjax import configuration
+from capsjax.commands.workdir import CHECKPOINTS
+from capsjax.errors import UserError
+from capsjax.experiment import Experiment
+from capsjax.training.restore import restore
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+  """A run and one of its checkpoints.
+
+  Attributes:
+    experiment: the parts of the run.
+    workdir: its folder.
+    step: the step of the checkpoint.
+    params: its parameters, as NumPy arrays.
+  """
+
+  experiment: Experiment
+  workdir: Path
+  step: int
+  params: Any
+
+  @classmethod
+  def open(
+    cls, config: ConfigDict, workdir: Path, *, checkpoint_name: str
+  ) -> 'Trained':
+    """Reads the data and a checkpoint.
+
+    Args:
+      config: the configuration.
+      workdir: the folder of the run.
+      checkpoint_name: 'latest', 'best', or the number of a step.
+
+    Raises:
+      UserError: if there is no such run or checkpoint.
+    """
+    which = _parse_checkpoint(checkpoint_name)
+    if not (workdir / configuration.FILE_NAME).is_file():
+      raise UserError(
+        f'{workdir} holds no run; train one with --config FILE --workdir '
+        f'{workdir}'
+      )
+    experiment = Experiment.create(config)
+    restored = restore(
+      workdir / CHECKPOINTS,
+      experiment.state_template(),
+      which=which,
+      warn=print,
+    )
+    if restored is None:
+      raise UserError(f'{workdir} has no checkpoint yet; train it first')
+    return cls(experiment, workdir, restored.step, restored.state.params)
+
+
+def _parse_checkpoint(name):
+  if name in ('latest', 'best'):
+    return name
+  if name.isdecimal():
+    return int(name)
+  raise UserError(
+    f'--checkpoint {name}: must be latest, best, or the number of a step'
+  )

@@ -1,0 +1,208 @@
+"""The commands that draw, on a small run, as a user gives them."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CONFIG = """
+from configs import digits
+
+
+def get_config():
+  config = digits.get_config()
+  config.batch_size = 60
+  config.num_epochs = 2
+  config.log_every_steps = 2
+  config.model.conv_features = 4
+  config.model.conv_kernel_size = (5, 5)
+  config.model.num_types = 2
+  config.model.primary_strides = (4, 4)
+  config.model.decoder_sizes = (8,)
+  config.pictures.num_images = 3
+  config.pictures.perturbation_steps = 3
+  return config
+"""
+
+
+@pytest.fixture(scope='module')
+def capsjax(repository):
+  """Runs the program to its end; returns status, standard output and error."""
+
+  def run(*words):
+    done = subprocess.run(
+      [sys.executable, '-m', 'capsjax.main', *map(str, words)],
+      capture_output=True,
+      text=True,
+      cwd=repository,
+      timeout=240,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+  return run
+
+
+@pytest.fixture(scope='module')
+def trained(capsjax, tmp_path_factory):
+  """The folder of a small run."""
+  folder = tmp_path_factory.mktemp('trained')
+  config = folder / 'tiny.py'
+  config.write_text(CONFIG)
+  status, _, err = capsjax('--config', config, '--workdir', folder / 'run')
+  assert status == 0, err
+  return folder / 'run'
+
+
+@pytest.fixture(scope='module')
+def drawn(capsjax, trained):
+  """The same after all commands, with what they printed."""
+  printed = {}
+  for command in ('reconstruct', 'perturb', 'report', 'explore'):
+    status, out, err = capsjax(command, '--workdir', trained)
+    assert status == 0, err
+    assert 'Traceback' not in err
+    printed[command] = out
+  return printed
+
+
+def pixels(path):
+  return np.asarray(Image.open(path).convert('L'))
+
+
+def test_reconstructions_are_drawn(drawn, trained):
+  path = trained / 'pictures' / 'reconstructions.png'
+  assert f'written to {path}' in drawn['reconstruct']
+  # A run this short is wrong often enough for both halves of the picture.
+  picture = pixels(path)
+  assert picture.shape[0] > 400
+  assert picture.min() == 0 and picture.max() == 255
+
+
+def test_every_class_is_perturbed(drawn, trained):
+  folder = trained / 'pictures'
+  names = {path.name for path in folder.glob('perturbations*.png')}
+  one_of_each = {f'perturbations_{label}.png' for label in range(10)}
+  assert names == one_of_each | {'perturbations.png'}
+  assert pixels(folder / 'perturbations.png').std() > 20
+
+
+def test_pictures_are_the_same_again(drawn, capsjax, trained):
+  path = trained / 'pictures' / 'reconstructions.png'
+  before = path.read_bytes()
+  path.unlink()
+  assert capsjax('reconstruct', '--workdir', trained)[0] == 0
+  assert path.read_bytes() == before
+
+
+def test_a_report_of_one_run(drawn, trained):
+  page = (trained / 'report.html').read_text()
+  for title in (
+    *('Summary', 'Course', 'Classes', 'Worst mistakes', 'Reconstructions'),
+    *('Perturbations', 'Couplings', 'Configuration'),
+  ):
+    assert f'>{title}</h2>' in page
+  images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+  assert len(images) == 6
+  for image in images:
+    assert base64.b64decode(image).startswith(b'\x89PNG')
+  assert 'http' not in re.sub(r'base64,[^"]+', '', page)
+  # The error is the one that training measured last.
+  lines = (trained / 'metrics.jsonl').read_text().splitlines()
+  accuracy = [
+    record['test/accuracy']
+    for record in map(json.loads, lines)
+    if 'test/accuracy' in record
+  ][-1]
+  assert f'{100 * (1 - accuracy):.2f}%' in page
+
+
+def test_a_report_that_compares(drawn, capsjax, trained, tmp_path):
+  # The first two are of a group, by the seed alone; the third is of another.
+  folders = [trained, tmp_path / 'seed', tmp_path / 'other']
+  for folder, changes in zip(
+    folders[1:], [{'seed': 1}, {'batch_size': 30}], strict=True
+  ):
+    shutil.copytree(trained, folder)
+    config = json.loads((folder / 'config.json').read_text())
+    (folder / 'config.json').write_text(json.dumps(config | changes))
+  status, out, err = capsjax('report', '--workdir', *folders)
+  assert status == 0, err
+  assert str(trained / 'report.html') in out
+  page = (trained / 'report.html').read_text()
+  assert '3 runs compared' in page
+  cells = re.findall(r'<td[^>]*>([^<]*)</td>', page)
+  group = cells.index('batch_size=60')
+  assert cells[group + 1] == '2'
+  assert re.fullmatch(r'\d+\.\d\d% ± 0\.00', cells[group + 2])
+  assert cells[cells.index('batch_size=30') + 1] == '1'
+
+
+def test_the_explorer_is_written(drawn, trained):
+  page = (trained / 'explorer.html').read_text()
+  assert 'Capsules of digits' in page
+  assert 'open it in a browser' in drawn['explore']
+
+
+@pytest.mark.parametrize('command', ['reconstruct', 'report', 'explore'])
+def test_a_run_that_is_not_there(capsjax, tmp_path, command):
+  (tmp_path / 'empty').mkdir()
+  for folder in ('missing', 'empty'):
+    status, _, err = capsjax(command, '--workdir', tmp_path / folder)
+    assert status == 2
+    assert 'holds no run' in err and err.count('\n') == 1
+    assert not (tmp_path / folder / 'pictures').exists()
+
+
+def test_a_run_without_a_checkpoint(capsjax, trained, tmp_path):
+  shutil.copy(trained / 'config.json', tmp_path)
+  for command in ('perturb', 'report'):
+    status, _, err = capsjax(command, '--workdir', tmp_path)
+    assert status == 2
+    assert 'no checkpoint yet' in err and err.count('\n') == 1
+  status, _, err = capsjax('report', '--workdir', trained, tmp_path)
+  assert status == 2
+  assert 'metrics.jsonl' in err and err.count('\n') == 1
+
+
+def test_a_checkpoint_of_another_model(capsjax, trained):
+  status, _, err = capsjax(
+    'explore', '--workdir', trained, '--config.model.num_types=3'
+  )
+  assert status == 2
+  assert err.count('\n') == 1
+
+
+def test_a_model_without_a_decoder(capsjax, trained, tmp_path):
+  workdir = tmp_path / 'run'
+  words = (
+    *('--config', trained.parent / 'tiny.py', '--workdir', workdir),
+    *('--config.model.has_decoder=False', '--config.num_epochs=1'),
+  )
+  assert capsjax(*words)[0] == 0
+  for command in ('reconstruct', 'perturb', 'explore'):
+    status, _, err = capsjax(command, '--workdir', workdir)
+    assert status == 2
+    assert 'no decoder' in err and err.count('\n') == 1
+  assert capsjax('report', '--workdir', workdir)[0] == 0
+  page = (workdir / 'report.html').read_text()
+  assert 'Summary' in page and 'Reconstructions' not in page
+
+
+def test_one_run_at_a_time_but_for_reports(capsjax, tmp_path):
+  status, _, err = capsjax('perturb', '--workdir', tmp_path, tmp_path)
+  assert status == 2
+  assert 'takes one --workdir' in err
+
+
+def test_the_range_of_a_perturbation_must_make_sense(capsjax, trained):
+  status, _, err = capsjax(
+    'perturb', '--workdir', trained, '--config.pictures.perturbation_steps=1'
+  )
+  assert status == 2
+  assert 'perturbation_steps' in err and 'at least 2' in err
