@@ -1,0 +1,60 @@
+"""The notebook runs from its first cell to its last, on few digits."""
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+CONFIG = """
+from configs import digits
+
+
+def get_config():
+  config = digits.get_config()
+  config.num_epochs = 1
+  config.batch_size = 120
+  config.model.conv_features = 4
+  config.model.num_types = 2
+  config.model.decoder_sizes = (8,)
+  return config
+"""
+
+
+def tagged(notebook, tag):
+  (cell,) = [c for c in notebook.cells if tag in c.metadata.get('tags', ())]
+  return cell
+
+
+@pytest.mark.filterwarnings('ignore')  # Jupyter's own
+def test_the_notebook_runs(repository, tmp_path, monkeypatch):
+  config = tmp_path / 'tiny.py'
+  config.write_text(CONFIG)
+  path = repository / 'experiments' / 'colab.ipynb'
+  notebook = nbformat.read(path, as_version=4)
+  nbformat.validate(notebook)
+  # What runs it is installed already, and CI may not install twice.
+  install = tagged(notebook, 'install')
+  assert '%pip install' in install.source
+  install.source = install.source.replace('%pip', '# %pip')
+  workdir = tmp_path / 'run'
+  tagged(
+    notebook, 'parameters'
+  ).source = f"config, workdir, overrides = '{config}', '{workdir}', ''"
+  monkeypatch.setenv('PYTHONPATH', str(repository))
+  monkeypatch.setenv('JUPYTER_PREFER_ENV_PATH', '1')
+  NotebookClient(
+    notebook,
+    timeout=240,
+    resources={'metadata': {'path': str(path.parent)}},
+  ).execute()
+  outputs = [o for c in notebook.cells for o in c.get('outputs', ())]
+  text = ''.join(o.get('text', '') for o in outputs)
+  assert 'test error' in text
+  assert 'Traceback' not in text
+  pictures = [o for o in outputs if 'image/png' in o.get('data', {})]
+  assert len(pictures) == 3
+  agree, others = (
+    [float(x) for x in line.split('[')[1].strip(' ]').split()]
+    for line in text.splitlines()
+    if line.startswith('couplings')
+  )
+  assert agree == sorted(agree) and agree[-1] > 0.5 > others[-1]
