@@ -18,7 +18,7 @@ FILE_NAME = 'config.json'
 
 # Fields that a run may change when it is continued: they do not alter what is
 # computed, or (num_epochs) only how much of it.
-_MAY_CHANGE = frozenset(
+MAY_CHANGE = frozenset(
   {
     'checkpoint_every_seconds',
     'data_dir',
@@ -101,7 +101,7 @@ def require_continues(config: ConfigDict, workdir: Path) -> None:
   if not path.exists():
     return
   old, new = flatten(_read_json(path)), flatten(config)
-  for field in sorted((old.keys() | new.keys()) - _MAY_CHANGE):
+  for field in sorted((old.keys() | new.keys()) - MAY_CHANGE):
     if old.get(field) != new.get(field):
       raise UserError(
         f'{workdir} holds a run with {field}={old.get(field)!r}, not '

@@ -106,7 +106,10 @@ ROOMS = {
     ('matplotlib',),
   ),
   'capsjax.commands.compare': Room(
-    ('capsjax.commands.records', 'capsjax.configuration_rules', VISUALIZATION),
+    (
+      *('capsjax.commands.records', 'capsjax.configuration'),
+      *('capsjax.configuration_rules', VISUALIZATION),
+    ),
     ('ml_collections', 'numpy'),
   ),
   'capsjax.commands.records': Room(

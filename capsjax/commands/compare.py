@@ -7,12 +7,21 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from capsjax import configuration
 from capsjax.commands.records import Record, curve, read_records
 from capsjax.configuration_rules import flatten
 from capsjax.visualization import Block, Curve, Section, Table, curves_figure
 
+# Panels of curves: a heading and the quantity's name among the metrics.
+QUANTITIES = {
+  'loss, training': 'train/loss',
+  'loss, test': 'test/loss',
+  'accuracy, training': 'train/accuracy',
+  'accuracy, test': 'test/accuracy',
+  'learning rate': 'train/learning_rate',
+}
 # Fields by which runs may differ and still be repetitions of each other.
-_NOT_COMPARED = ('data_dir', 'num_devices', 'seed')
+_NOT_COMPARED = (configuration.MAY_CHANGE - {'num_epochs'}) | {'seed'}
 
 
 def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
@@ -58,16 +67,6 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
   ]
 
 
-# Panels of curves: a heading and the quantity's name among the metrics.
-QUANTITIES = {
-  'loss, training': 'train/loss',
-  'loss, test': 'test/loss',
-  'accuracy, training': 'train/accuracy',
-  'accuracy, test': 'test/accuracy',
-  'learning rate': 'train/learning_rate',
-}
-
-
 def last_error(records: Sequence[Record]) -> float:
   """The last test error in percent; NaN if there was no test yet."""
   accuracies = curve(records, 'test/accuracy').values
@@ -93,14 +92,19 @@ def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
   }
 
 
-def _curves(groups, records, quantity) -> dict[str, list[Curve]]:
-  found = {
-    name: [
-      c for w in workdirs if len((c := curve(records[w], quantity)).epochs)
-    ]
-    for name, workdirs in groups.items()
-  }
-  return {name: curves for name, curves in found.items() if curves}
+def _curves(
+  groups: Mapping[str, Sequence[Path]],
+  records: Mapping[Path, Sequence[Record]],
+  quantity: str,
+) -> dict[str, list[Curve]]:
+  """The curves of each group that has any."""
+  found: dict[str, list[Curve]] = {}
+  for name, workdirs in groups.items():
+    for workdir in workdirs:
+      of_run = curve(records[workdir], quantity)
+      if len(of_run.epochs):
+        found.setdefault(name, []).append(of_run)
+  return found
 
 
 def _group_table(groups, records):

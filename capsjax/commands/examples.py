@@ -38,10 +38,10 @@ def first_of_each_class(trained: Trained) -> Int[np.ndarray, ' n']:
     As `one_of_each_class`.
   """
   labels = trained.experiment.dataset.test.labels
-  classes = np.unique(labels)
+  classes = set(labels)
   is_right = _predict_until(
     trained,
-    lambda is_right: np.isin(classes, labels[: len(is_right)][is_right]).all(),
+    lambda is_right: set(labels[: len(is_right)][is_right]) == classes,
   )
   return one_of_each_class(labels, is_right)
 

@@ -33,6 +33,9 @@ FILE_NAME = 'report.html'
 # Of the mistakes, those made most confidently.
 _NUM_MISTAKES = 20
 
+# Of all test images.
+_Scores = Float[np.ndarray, 'n num_classes']
+
 
 def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
   """Writes `report.html` into the folder of the first run.
@@ -82,7 +85,7 @@ def _sections(trained: Trained) -> list[Section]:
   return [*sections, Section('Configuration', [Block(table=table)])]
 
 
-def _all_scores(trained: Trained) -> Float[np.ndarray, 'n num_classes']:
+def _all_scores(trained: Trained) -> _Scores:
   images, scores = trained.experiment.dataset.test.images, []
   with tqdm(
     total=len(images), unit='image', leave=False, disable=None
@@ -93,7 +96,7 @@ def _all_scores(trained: Trained) -> Float[np.ndarray, 'n num_classes']:
   return np.concatenate(scores)
 
 
-def _summary(trained, records: list[Record], scores) -> Table:
+def _summary(trained: Trained, records: list[Record], scores: _Scores) -> Table:
   experiment = trained.experiment
   test, config = experiment.dataset.test, experiment.config
   wrong = int((scores.argmax(-1) != test.labels).sum())
@@ -133,7 +136,7 @@ def _course(records: list[Record]) -> Section:
   return Section('Course', blocks)
 
 
-def _classes(trained: Trained, scores) -> Section:
+def _classes(trained: Trained, scores: _Scores) -> Section:
   labels = trained.experiment.dataset.test.labels
   count = trained.experiment.dataset.num_classes
   confusion = np.zeros((count, count), int)
@@ -152,7 +155,7 @@ def _classes(trained: Trained, scores) -> Section:
   )
 
 
-def _pictures(trained: Trained, scores) -> list[Section]:
+def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
   labels = trained.experiment.dataset.test.labels
   is_right = scores.argmax(-1) == labels
   right = np.flatnonzero(is_right)[
@@ -183,7 +186,7 @@ def _pictures(trained: Trained, scores) -> list[Section]:
     'Which share of what the primary capsules of a place detect goes to the '
     'class that won, in the last routing iteration.'
   )
-  figure = couple.draw(trained, one_of_each)
-  if figure is not None:
-    sections.append(Section('Couplings', [Block(note=note, figure=figure)]))
+  maps = couple.draw(trained, one_of_each)
+  if maps is not None:
+    sections.append(Section('Couplings', [Block(note=note, figure=maps)]))
   return sections

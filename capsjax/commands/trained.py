@@ -7,7 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from capsjax import configuration
-from capsjax.commands.workdir import CHECKPOINTS
+from capsjax.commands.workdir import CHECKPOINTS, is_claimed
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
 from capsjax.training.restore import restore
@@ -58,6 +58,11 @@ class Trained:
     )
     if restored is None:
       raise UserError(f'{workdir} has no checkpoint yet; train it first')
+    if is_claimed(workdir):
+      print(
+        f'{workdir} is being trained; this is its checkpoint of step '
+        f'{restored.step:,}'
+      )
     return cls(experiment, workdir, restored.step, restored.state.params)
 
 

@@ -45,3 +45,19 @@ def claimed(workdir: Path, config: ConfigDict) -> Iterator[None]:
     yield
   finally:
     lock.release()
+
+
+def is_claimed(workdir: Path) -> bool:
+  """Whether a process is training in the folder of a run."""
+  path = workdir / _LOCK_NAME
+  if not path.exists():
+    return False
+  lock = filelock.FileLock(path)
+  try:
+    lock.acquire(blocking=False)
+  except filelock.Timeout:
+    return True
+  except OSError:  # A folder that this user may only read.
+    return False
+  lock.release()
+  return False

@@ -96,11 +96,7 @@ def fused_dynamic_routing(
     else log_priors,
     leaky=leaky,
   )
-  capsules = activate(
-    jnp.einsum(
-      'bid,ijde->bje', flat_inputs, kernel * couplings[..., None, None]
-    )
-  )
+  capsules = activate(_weighted_votes_sum(flat_inputs, kernel, couplings))
   shape = (len(flat_inputs), in_caps, out_caps)
   all_couplings = [jnp.broadcast_to(couplings, shape)]
   if num_iterations > 1:
@@ -122,3 +118,23 @@ def fused_dynamic_routing(
   if not return_couplings:
     return capsules
   return capsules, jnp.stack(all_couplings).reshape(-1, *batch, *shape[1:])
+
+
+def _weighted_votes_sum(inputs, kernel, couplings):
+  """The sum of the votes, weighted alike for every example.
+
+  Args:
+    inputs: `[batch, in_caps, in_dim]`.
+    kernel: `[in_caps, out_caps, in_dim, out_dim]`.
+    couplings: `[in_caps or 1, out_caps]`.
+
+  Returns:
+    `[batch, out_caps, out_dim]`.
+  """
+  in_caps, out_caps, in_dim, out_dim = kernel.shape
+  weighted = kernel * couplings[..., None, None]
+  # Not an einsum, for which XLA transposes the inputs too.
+  matrix = weighted.swapaxes(1, 2).reshape(in_caps * in_dim, -1)
+  return (inputs.reshape(len(inputs), -1) @ matrix).reshape(
+    -1, out_caps, out_dim
+  )

@@ -31,11 +31,10 @@ def draw_grid(
     column_labels: one for each column, or none.
   """
   picture = image_grid(rows).clip(0, 1)
-  grey = {'cmap': 'gray', 'vmin': 0, 'vmax': 1}
   if picture.shape[-1] == 1:
-    axes.imshow(picture[..., 0], interpolation='nearest', **grey)
-  else:
-    axes.imshow(picture, interpolation='nearest')
+    picture = picture[..., 0]
+  # matplotlib reads colour map and range only of an image without colour.
+  axes.imshow(picture, cmap='gray', vmin=0, vmax=1, interpolation='nearest')
   height, width = (side + 1 for side in rows[0].shape[1:3])
   axes.set_yticks(_centres(row_labels, height), row_labels)
   axes.set_xticks(_centres(column_labels, width), column_labels)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
@@ -168,6 +169,13 @@ def test_a_run_without_a_checkpoint(capsjax, trained, tmp_path):
   status, _, err = capsjax('report', '--workdir', trained, tmp_path)
   assert status == 2
   assert 'metrics.jsonl' in err and err.count('\n') == 1
+
+
+def test_a_run_that_is_being_trained(capsjax, trained):
+  with filelock.FileLock(trained / '.lock'):
+    status, out, _ = capsjax('reconstruct', '--workdir', trained)
+  assert status == 0
+  assert 'is being trained' in out
 
 
 def test_a_checkpoint_of_another_model(capsjax, trained):
