@@ -8,16 +8,20 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from capsjax import configuration
-from capsjax.commands.records import Record, curve, read_records
+from capsjax.commands.records import (
+  Record,
+  curve,
+  error_curve,
+  read_records,
+)
 from capsjax.configuration_rules import flatten
 from capsjax.visualization import Block, Curve, Section, Table, curves_figure
 
 # Panels of curves: a heading and the quantity's name among the metrics.
-QUANTITIES = {
+_QUANTITIES = {
   'loss, training': 'train/loss',
   'loss, test': 'test/loss',
   'accuracy, training': 'train/accuracy',
-  'accuracy, test': 'test/accuracy',
   'learning rate': 'train/learning_rate',
 }
 # Fields by which runs may differ and still be repetitions of each other.
@@ -44,12 +48,15 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
   groups: dict[str, list[Path]] = {}
   for workdir, name in names.items():
     groups.setdefault(name, []).append(workdir)
+  curves = {
+    title: {w: curve(of_run, name) for w, of_run in records.items()}
+    for title, name in _QUANTITIES.items()
+  }
+  curves['test error in percent'] = {
+    workdir: error_curve(of_run) for workdir, of_run in records.items()
+  }
   figure = curves_figure(
-    {
-      title: found
-      for title, quantity in QUANTITIES.items()
-      if (found := _curves(groups, records, quantity))
-    }
+    {title: _by_group(groups, found) for title, found in curves.items()}
   )
   return [
     Section('Groups', [Block(table=_group_table(groups, records))]),
@@ -67,10 +74,10 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
   ]
 
 
-def last_error(records: Sequence[Record]) -> float:
-  """The last test error in percent; NaN if there was no test yet."""
-  accuracies = curve(records, 'test/accuracy').values
-  return 100 * (1 - accuracies[-1]) if len(accuracies) else float('nan')
+def _last_error(records: Sequence[Record]) -> float:
+  """In percent; NaN if there was no test yet."""
+  errors = error_curve(records).values
+  return float(errors[-1]) if len(errors) else float('nan')
 
 
 def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
@@ -92,25 +99,21 @@ def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
   }
 
 
-def _curves(
-  groups: Mapping[str, Sequence[Path]],
-  records: Mapping[Path, Sequence[Record]],
-  quantity: str,
+def _by_group(
+  groups: Mapping[str, Sequence[Path]], curves: Mapping[Path, Curve]
 ) -> dict[str, list[Curve]]:
-  """The curves of each group that has any."""
-  found: dict[str, list[Curve]] = {}
-  for name, workdirs in groups.items():
-    for workdir in workdirs:
-      of_run = curve(records[workdir], quantity)
-      if len(of_run.epochs):
-        found.setdefault(name, []).append(of_run)
-  return found
+  """The curves of each group, without the empty ones."""
+  found = {
+    name: [curves[w] for w in workdirs if len(curves[w].epochs)]
+    for name, workdirs in groups.items()
+  }
+  return {name: members for name, members in found.items() if members}
 
 
 def _group_table(groups, records):
   rows = []
   for name, workdirs in groups.items():
-    errors = [last_error(records[workdir]) for workdir in workdirs]
+    errors = [_last_error(records[workdir]) for workdir in workdirs]
     deviation = f' ± {np.std(errors, ddof=1):.2f}' if len(errors) > 1 else ''
     rows.append((name, len(errors), f'{np.mean(errors):.2f}%{deviation}'))
   return Table(('group', 'runs', 'last test error'), rows)
@@ -123,7 +126,7 @@ def _run_table(configs, names, records):
       names[workdir],
       config.seed,
       records[workdir][-1]['epoch'],
-      f'{last_error(records[workdir]):.2f}%',
+      f'{_last_error(records[workdir]):.2f}%',
     )
     for workdir, config in configs.items()
   ]

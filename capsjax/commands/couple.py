@@ -1,6 +1,6 @@
 """Coupling maps: where in an image the winning class has its votes from."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -32,24 +32,43 @@ def draw(
     return None
   test = experiment.dataset.test
   images = test.images[positions]
-  features, capsules, couplings, predictions = _look_inside(trained, images)
+  inside = _look_inside(trained, images)
+  kernel = np.asarray(trained.params['class_capsules']['kernel'])
+  each = np.arange(len(images))
   maps = coupling_map(
-    np.take_along_axis(couplings, predictions[:, None, None], 2)[..., 0],
-    np.linalg.norm(capsules, axis=-1),
-    features.shape[1:3],
+    inside.couplings[each, :, inside.predictions],
+    np.einsum('nid,inde->nie', inside.inputs, kernel[:, inside.predictions]),
+    inside.capsules[each, inside.predictions],
+    inside.grid,
   )
   titles = [
     f'{label} → {prediction}'
     for label, prediction in zip(
-      test.labels[positions], predictions, strict=True
+      test.labels[positions], inside.predictions, strict=True
     )
   ]
   return coupling_figure(images / np.float32(255), maps, titles)
 
 
-def _look_inside(trained, images):
-  """Primary features and capsules, the last couplings, the predictions."""
+class _Inside(NamedTuple):
+  """What the class capsules are made of.
 
+  Attributes:
+    grid: rows and columns of positions of primary capsules.
+    inputs: `[n, in_caps, in_dim]`, these.
+    couplings: `[n, in_caps, out_caps]`, of the last iteration.
+    capsules: `[n, out_caps, out_dim]`, class capsules.
+    predictions: `[n]`, the longest of them.
+  """
+
+  grid: tuple[int, int]
+  inputs: np.ndarray
+  couplings: np.ndarray
+  capsules: np.ndarray
+  predictions: np.ndarray
+
+
+def _look_inside(trained: Trained, images: np.ndarray) -> _Inside:
   @jax.jit
   def apply(params, images):
     return trained.experiment.model.apply(
@@ -64,7 +83,12 @@ def _look_inside(trained, images):
   output, variables = jax.device_get(apply(trained.params, images))
   inside = variables['intermediates']
   primary = inside['primary_capsules']
-  (features,), (capsules,) = primary['cell']['__call__'], primary['__call__']
+  (features,), (inputs,) = primary['cell']['__call__'], primary['__call__']
   (couplings,) = inside['class_capsules']['couplings']
-  wide = (x.astype(np.float32) for x in (features, capsules, couplings[-1]))
-  return *wide, output.scores.argmax(-1)
+  return _Inside(
+    features.shape[1:3],
+    inputs.astype(np.float32),
+    couplings[-1].astype(np.float32),
+    output.capsules,
+    output.scores.argmax(-1),
+  )

@@ -42,6 +42,12 @@ def curve(records: Sequence[Record], name: str) -> Curve:
   )
 
 
+def error_curve(records: Sequence[Record]) -> Curve:
+  """The test error in percent over the epochs."""
+  epochs, accuracies = curve(records, 'test/accuracy')
+  return Curve(epochs, 100 * (1 - accuracies))
+
+
 def training_seconds(records: Sequence[Record], batch_size: int) -> float:
   """How long the steps took, by the speeds that were written with them."""
   seconds, last_step = 0.0, 0

@@ -14,6 +14,7 @@ from capsjax.commands.pictures import has_decoder
 from capsjax.commands.records import (
   Record,
   curve,
+  error_curve,
   read_records,
   training_seconds,
 )
@@ -59,7 +60,7 @@ def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
     trained = Trained.open(
       configs[workdir], workdir, checkpoint_name=checkpoint_name
     )
-    title = f'{trained.experiment.dataset.name}: {workdir}'
+    title = f'{trained.experiment.dataset.name}: {workdir.name}'
     subtitle = f'checkpoint of step {trained.step:,}'
     sections = _sections(trained)
   path = workdir / FILE_NAME
@@ -100,35 +101,47 @@ def _summary(trained: Trained, records: list[Record], scores: _Scores) -> Table:
   experiment = trained.experiment
   test, config = experiment.dataset.test, experiment.config
   wrong = int((scores.argmax(-1) != test.labels).sum())
-  evaluating = curve(records, 'test/seconds').values.sum()
   training = training_seconds(records, config.batch_size)
-  parameters = count_parameters(trained.params)
-  return Table(
-    ('', ''),
-    [
-      ('test error', f'{100 * wrong / len(test):.2f}%'),
-      ('mistakes', f'{wrong:,} of {len(test):,} test images'),
-      ('epochs', records[-1]['epoch']),
-      ('training images', f'{len(experiment.dataset.train):,}'),
-      ('model', f'{config.model_name}, {parameters:,} parameters'),
-      ('seed', config.seed),
-      ('time for training steps', f'{training / 60:.1f} minutes'),
-      ('time for evaluation', f'{evaluating / 60:.1f} minutes'),
-    ],
-  )
+  rows = {
+    'test error': f'{100 * wrong / len(test):.2f}%',
+    'mistakes': f'{wrong:,} of {len(test):,} test images',
+    'epochs': f'{records[-1]["epoch"]:g}',
+    'training images': f'{len(experiment.dataset.train):,}',
+    'model': f'{config.model_name}, '
+    f'{count_parameters(trained.params):,} parameters',
+    'seed': f'{config.seed}',
+    'time for training steps': f'{training / 60:.1f} minutes',
+  }
+  evaluations = curve(records, 'test/seconds').values
+  if len(evaluations):
+    rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
+  return Table(('', ''), list(rows.items()))
+
+
+# Panels of curves: a heading, then a label and the quantity's name of each.
+_PANELS = {
+  'loss': {'training': 'train/loss', 'test': 'test/loss'},
+  'accuracy': {'training': 'train/accuracy', 'test': 'test/accuracy'},
+  'learning rate': {'': 'train/learning_rate'},
+}
 
 
 def _course(records: list[Record]) -> Section:
   panels = {
-    title: {'': [found]}
-    for title, name in compare.QUANTITIES.items()
-    if len((found := curve(records, name)).epochs)
+    title: {
+      label: [found]
+      for label, name in names.items()
+      if len((found := curve(records, name)).epochs)
+    }
+    for title, names in _PANELS.items()
   }
-  tests = curve(records, 'test/accuracy')
+  errors = error_curve(records)
   rows = [
-    (f'{epoch:g}', f'{100 * (1 - accuracy):.2f}%')
-    for epoch, accuracy in zip(*tests, strict=True)
+    (f'{epoch:g}', f'{error:.2f}%')
+    for epoch, error in zip(*errors, strict=True)
   ]
+  if rows:
+    panels['test error in percent'] = {'': [errors]}
   blocks = [Block(figure=curves_figure(panels))]
   if rows:
     table = Table(('epoch', 'test error'), rows)
@@ -183,8 +196,8 @@ def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
   pictures = perturb.draw(trained, one_of_each)
   sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
   note = (
-    'Which share of what the primary capsules of a place detect goes to the '
-    'class that won, in the last routing iteration.'
+    'What the primary capsules of a place add to the capsule that won, in the '
+    'last routing iteration: coupling times vote, along the capsule.'
   )
   maps = couple.draw(trained, one_of_each)
   if maps is not None:

@@ -18,24 +18,27 @@ _SIDE = 1.5
 
 def coupling_map(
   couplings: Float[np.ndarray, 'n in_caps'],
-  lengths: Float[np.ndarray, 'n in_caps'],
+  votes: Float[np.ndarray, 'n in_caps dim'],
+  capsules: Float[np.ndarray, 'n dim'],
   grid: tuple[int, int],
 ) -> Float[np.ndarray, 'n rows columns']:
-  """How much the primary capsules of each position send to one class.
+  """What the primary capsules of each position add to one class capsule.
 
   Args:
     couplings: those to the class, `c_ij`.
-    lengths: of the primary capsules.
+    votes: those for the class, `u^_j|i`.
+    capsules: the class capsules, `v_j`.
     grid: rows and columns of positions; all types of one come together.
 
   Returns:
-    The sum over the types of coupling times length, divided by that of the
-    lengths: the share of what is seen there that goes to the class.
+    The sum over the types of coupling times vote, along the class capsule:
+    what votes against it is negative. All positions add up to the length of
+    `s_j` (Eq. 2), if no bias is added to it.
   """
-  shape = (len(couplings), *grid, -1)
-  weights = lengths.reshape(shape)
-  sent = (couplings.reshape(shape) * weights).sum(-1)
-  return sent / np.maximum(weights.sum(-1), np.finfo(weights.dtype).tiny)
+  lengths = np.linalg.norm(capsules, axis=-1, keepdims=True)
+  directions = capsules / np.maximum(lengths, np.finfo(capsules.dtype).tiny)
+  along = couplings * np.einsum('nie,ne->ni', votes, directions)
+  return along.reshape(len(couplings), *grid, -1).sum(-1)
 
 
 def coupling_figure(
@@ -54,7 +57,7 @@ def coupling_figure(
     columns: images side by side.
 
   Returns:
-    The figure; all maps have one scale.
+    The figure; all maps have one scale, with 0 in the middle.
   """
   from matplotlib.figure import Figure
 
@@ -67,6 +70,7 @@ def coupling_figure(
   height, width = images.shape[1:3]
   extent = (-0.5, width - 0.5, height - 0.5, -0.5)
   panels = figure.subplots(rows, columns, squeeze=False)
+  limit = abs(maps).max()
   for axes in panels.flat:
     axes.set_axis_off()
   for axes, image, share, title in zip(
@@ -75,13 +79,15 @@ def coupling_figure(
     axes.imshow(image.mean(-1), cmap='gray', vmin=0, vmax=1, extent=extent)
     shown = axes.imshow(
       share,
-      cmap='inferno',
-      vmin=0,
-      vmax=maps.max(),
-      alpha=0.55,
+      cmap='RdBu_r',
+      vmin=-limit,
+      vmax=limit,
+      alpha=0.6,
       interpolation='bilinear',
       extent=extent,
     )
     axes.set_title(title, fontsize=FONT_SIZE + 1)
-  figure.colorbar(shown, ax=panels, label='share sent to the class')
+  figure.colorbar(
+    shown, ax=panels, label='for the class (red), against it (blue)'
+  )
   return figure

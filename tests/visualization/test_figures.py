@@ -160,19 +160,38 @@ def test_confusion_tells_every_count():
   assert words(axes) == ['a', 'b', 'c']
 
 
-def test_coupling_map_is_the_share_that_is_sent():
+def test_coupling_map_is_a_sum_over_the_types_of_a_place():
   rng = np.random.default_rng(4)
-  couplings, lengths = rng.random((2, 2, 3, 5)), rng.random((2, 2, 3, 5))
+  couplings, votes = rng.random((2, 2, 3, 5)), rng.normal(size=(2, 2, 3, 5, 4))
+  capsules = rng.normal(size=(2, 4))
   found = visualization.coupling_map(
-    couplings.reshape(2, 30), lengths.reshape(2, 30), (2, 3)
+    couplings.reshape(2, 30), votes.reshape(2, 30, 4), capsules, (2, 3)
   )
-  expected = (couplings * lengths).sum(-1) / lengths.sum(-1)
-  np.testing.assert_allclose(found, expected)
+  for n, row, column in np.ndindex(2, 2, 3):
+    expected = sum(
+      couplings[n, row, column, k]
+      * (votes[n, row, column, k] @ capsules[n])
+      / np.linalg.norm(capsules[n])
+      for k in range(5)
+    )
+    assert found[n, row, column] == pytest.approx(expected)
 
 
-def test_capsules_of_length_zero_send_nothing():
-  zero = np.zeros((1, 4))
-  assert not visualization.coupling_map(zero + 0.5, zero, (2, 2)).any()
+def test_all_places_add_up_to_the_length_of_the_weighted_sum():
+  rng = np.random.default_rng(7)
+  couplings, votes = rng.random((1, 6)), rng.normal(size=(1, 6, 4))
+  weighted_sum = np.einsum('ni,nie->ne', couplings, votes)
+  found = visualization.coupling_map(
+    couplings, votes, 0.3 * weighted_sum, (3, 2)
+  )
+  assert found.sum() == pytest.approx(np.linalg.norm(weighted_sum))
+
+
+def test_a_capsule_of_length_zero_has_an_empty_map():
+  found = visualization.coupling_map(
+    np.ones((1, 4)), np.ones((1, 4, 3)), np.zeros((1, 3)), (2, 2)
+  )
+  assert not found.any()
 
 
 def test_couplings_are_drawn_over_their_images():
