@@ -1,6 +1,5 @@
 """The explorer in a real browser, beside the JAX model."""
 
-import shutil
 import time
 
 import jax
@@ -12,7 +11,6 @@ from capsjax import visualization
 from capsjax.data import load_dataset, scale_images
 from capsjax.models import create_model
 
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 MODELS = {
   'paper': {'num_types': 4, 'conv_features': 16},
   'everything': {
@@ -31,29 +29,6 @@ MODELS = {
     'decoder_sizes': (12,),
   },
 }
-
-
-@pytest.fixture(scope='module')
-def browser():
-  binary = next(filter(None, map(shutil.which, BROWSERS)), None)
-  driver = shutil.which('chromedriver')
-  if binary is None or driver is None:
-    pytest.skip(
-      'no Chromium with its driver; on Debian: apt install chromium '
-      'chromium-driver'
-    )
-  from selenium import webdriver
-
-  options = webdriver.ChromeOptions()
-  options.binary_location = binary
-  for flag in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage'):
-    options.add_argument(flag)
-  options.add_argument('--window-size=1200,1000')
-  options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-  service = webdriver.ChromeService(executable_path=driver)
-  with webdriver.Chrome(options=options, service=service) as started:
-    started.set_script_timeout(60)
-    yield started
 
 
 class Explorer:

@@ -68,3 +68,16 @@ def test_text_is_not_taken_for_html():
 
 def test_the_same_gives_the_same():
   assert page() == page()
+
+
+def test_a_browser_shows_it(browser, tmp_path):
+  path = tmp_path / 'report.html'
+  path.write_text(page(), encoding='utf-8')
+  browser.get(path.as_uri())
+  assert browser.title == 'A title'
+  (image,) = browser.find_elements('css selector', 'img')
+  assert browser.execute_script('return arguments[0].naturalWidth', image) > 100
+  assert image.get_attribute('alt') == 'Matrix'
+  browser.find_element('link text', 'Table').click()
+  assert browser.current_url.endswith('#table')
+  assert not browser.get_log('browser')
