@@ -104,7 +104,9 @@ def evaluation(settings: Settings) -> Iterator[Row]:
       if 'PyTorch' in settings.contenders and _is_native(dtype):
         calls['PyTorch'] = steps.torch_evaluation(case, count)
       seconds = take_turns(calls, repeats=settings.repeats)
-      for row in _rows(seconds, count, None):
+      least = work.evaluation(batch=count, itemsize=_ITEMSIZE[dtype])
+      limit = None if settings.sizes else settings.least_seconds(least, dtype)
+      for row in _rows(seconds, count, limit):
         yield {'dtype': dtype, 'batch': batch, **row}
 
 

@@ -4,7 +4,6 @@ Counts are of the direct algorithms: a faster algorithm can exceed a limit that
 is computed from them, and ours does for the convolution.
 """
 
-import math
 from typing import NamedTuple
 
 
@@ -54,44 +53,45 @@ def routing(
   return _with_backward(work) if backward else work
 
 
-def training_step(
-  *,
-  batch: int,
-  image_shape: tuple[int, int, int] = (28, 28, 1),
-  num_classes: int = 10,
-  num_iterations: int = 3,
-  itemsize: int = 4,
-) -> Work:
-  """Forward and backward pass of the paper's network, and Adam."""
-  height, width, channels = image_shape
-  size = itemsize
-  conv = product(
-    batch * (height - 8) * (width - 8), 81 * channels, 256, itemsize=size
-  )
-  positions = ((height - 16) // 2 + height % 2) * (
-    (width - 16) // 2 + width % 2
-  )
-  primary = product(batch * positions, 81 * 256, 256, itemsize=size)
-  capsules = routing(
-    batch=batch,
-    in_caps=32 * positions,
-    out_caps=num_classes,
-    num_iterations=num_iterations,
-    backward=True,
-    itemsize=size,
-  )
-  widths = (16 * num_classes, 512, 1024, math.prod(image_shape))
-  decoder = Work(0, 0)
-  for inner, columns in zip(widths, widths[1:], strict=False):
-    decoder += product(batch, inner, columns, itemsize=size)
+def evaluation(*, batch: int, itemsize: int = 4) -> Work:
+  """Forward pass of the paper's network on MNIST."""
+  conv, others, _ = _network(batch, itemsize=itemsize)
+  capsules = _class_capsules(batch, backward=False, itemsize=itemsize)
+  return conv + others + capsules
+
+
+def training_step(*, batch: int, itemsize: int = 4) -> Work:
+  """Forward and backward pass of the paper's network on MNIST, and Adam."""
+  conv, others, parameters = _network(batch, itemsize=itemsize)
+  capsules = _class_capsules(batch, backward=True, itemsize=itemsize)
   # Read: parameter, gradient, two moments; written: all but the gradient.
-  parameters = 81 * channels * 256 + 81 * 256 * 256
-  parameters += 32 * positions * num_classes * 8 * 16
-  parameters += sum(a * b for a, b in zip(widths, widths[1:], strict=False))
   adam = Work(12 * parameters, 7 * 4 * parameters)
   # Nothing needs the gradient of the images.
   first = Work(2 * conv.operations, 2 * conv.bytes)
-  return first + _with_backward(primary + decoder) + capsules + adam
+  return first + _with_backward(others) + capsules + adam
+
+
+def _network(batch, *, itemsize):
+  """Forward: first convolution; all others but routing; the parameters."""
+  conv = product(batch * 20 * 20, 81, 256, itemsize=itemsize)
+  others = product(batch * 6 * 6, 81 * 256, 256, itemsize=itemsize)
+  widths = (160, 512, 1024, 784)
+  for inner, columns in zip(widths, widths[1:], strict=False):
+    others += product(batch, inner, columns, itemsize=itemsize)
+  parameters = 81 * 256 + 81 * 256 * 256 + 1152 * 10 * 8 * 16
+  parameters += sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+  return conv, others, parameters
+
+
+def _class_capsules(batch, *, backward, itemsize):
+  return routing(
+    batch=batch,
+    in_caps=1152,
+    out_caps=10,
+    num_iterations=3,
+    backward=backward,
+    itemsize=itemsize,
+  )
 
 
 def _with_backward(forward):
