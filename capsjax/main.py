@@ -25,7 +25,11 @@ _COMMANDS = {
   'report': 'write all about a run, or of several compared, into one HTML file',
   'explore': 'write an HTML page in which the trained network runs',
 }
-_EXAMPLES = """\
+_LIST = '\n'.join(f'  {name:12}{does}' for name, does in _COMMANDS.items())
+_EPILOG = f"""\
+commands:
+{_LIST}
+
 examples:
   python -m capsjax.main --config configs/digits.py
       the paper's network on 1,797 digits; needs no download
@@ -40,6 +44,8 @@ examples:
       test error, both losses, every class, the confusion matrix
   python -m capsjax.main perturb --workdir runs/mnist --checkpoint best
       pictures, into runs/mnist/pictures
+  python -m capsjax.main report --workdir runs/a runs/b
+      their curves together, into runs/a/comparison.html
 """
 
 
@@ -80,7 +86,7 @@ def _parse(
   parser = argparse.ArgumentParser(
     'capsjax',
     description=__doc__,
-    epilog=_EXAMPLES,
+    epilog=_EPILOG,
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
@@ -89,7 +95,7 @@ def _parse(
     'command',
     nargs='?',
     default='train',
-    help='; '.join(f'{name}: {does}' for name, does in _COMMANDS.items()),
+    help='what to do: train if not given; see below',
     metavar='COMMAND',
   )
   add(

@@ -31,6 +31,7 @@ from capsjax.visualization import (
 )
 
 FILE_NAME = 'report.html'
+COMPARISON_NAME = 'comparison.html'
 # Of the mistakes, those made most confidently.
 _NUM_MISTAKES = 20
 
@@ -39,7 +40,7 @@ _Scores = Float[np.ndarray, 'n num_classes']
 
 
 def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
-  """Writes `report.html` into the folder of the first run.
+  """Writes `report.html`, or `comparison.html` into the first run's folder.
 
   Args:
     configs: the configuration of each run by its folder; several are compared.
@@ -56,6 +57,7 @@ def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
     title = f'{len(configs)} runs compared'
     subtitle = ', '.join(map(str, configs))
     sections = compare.comparison(configs)
+    path = workdir / COMPARISON_NAME
   else:
     trained = Trained.open(
       configs[workdir], workdir, checkpoint_name=checkpoint_name
@@ -63,7 +65,7 @@ def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
     title = f'{trained.experiment.dataset.name}: {workdir.name}'
     subtitle = f'checkpoint of step {trained.step:,}'
     sections = _sections(trained)
-  path = workdir / FILE_NAME
+    path = workdir / FILE_NAME
   page = report_page(title, subtitle, sections)
   path.write_text(page, encoding='utf-8')
   print(f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser')

@@ -134,8 +134,8 @@ def test_a_report_that_compares(drawn, capsjax, trained, tmp_path):
     (folder / 'config.json').write_text(json.dumps(config | changes))
   status, out, err = capsjax('report', '--workdir', *folders)
   assert status == 0, err
-  assert str(trained / 'report.html') in out
-  page = (trained / 'report.html').read_text()
+  assert str(trained / 'comparison.html') in out
+  page = (trained / 'comparison.html').read_text()
   assert '3 runs compared' in page
   cells = re.findall(r'<td[^>]*>([^<]*)</td>', page)
   group = cells.index('batch_size=60')
