@@ -17,6 +17,10 @@ def _at_least(least: int) -> _Rule:
   )
 
 
+def _from(least: int, most: int) -> _Rule:
+  return lambda value: least <= value <= most, f'from {least} to {most}'
+
+
 _ANY: _Rule = (lambda value: True, '')
 _POSITIVE: _Rule = (
   lambda value: math.isfinite(value) and value > 0,
@@ -53,9 +57,9 @@ _RULES: dict[str, _Rule] = {
   'optimizer.milestones': _ANY,
   'optimizer.min_learning_rate': _at_least(0),
   'optimizer.schedule': _ANY,
-  'pictures.num_images': _at_least(1),
+  'pictures.num_images': _from(1, 500),
   'pictures.perturbation_range': _POSITIVE,
-  'pictures.perturbation_steps': _at_least(2),
+  'pictures.perturbation_steps': _from(2, 101),
   'seed': _at_least(0),
   'select_best_by': (
     lambda value: value in ('validation', 'test'),

@@ -226,7 +226,8 @@ class Experiment:
       capsules: the class capsules.
       labels: the class whose capsule is decoded.
     """
-    return np.asarray(self._decode(params['decoder'], capsules, labels))
+    images = self._decode(params['decoder'], capsules, labels)
+    return np.asarray(images, np.float32)
 
   @functools.cached_property
   def _apply(self):

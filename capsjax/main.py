@@ -109,6 +109,7 @@ def _parse(
     '--workdir',
     type=Path,
     nargs='+',
+    action='extend',
     default=[],
     metavar='DIR',
     help='folder of the run; runs/<name of the configuration> if not given; '
@@ -148,10 +149,15 @@ def _parse(
       f'unknown command {options.command!r}; choose one of '
       + ', '.join(_COMMANDS)
     )
+  for word in map(str, options.workdir):
+    if word in _COMMANDS:
+      parser.error(f'put the command first: {word} --workdir DIR')
   if len(options.workdir) > 1 and options.command != 'report':
     parser.error(f'{options.command} takes one --workdir; report takes several')
   if len(options.workdir) > 1 and (options.config or overrides):
     parser.error('runs that are compared have configurations of their own')
+  if len(options.workdir) > 1 and options.checkpoint != 'latest':
+    parser.error('runs are compared by their whole course; no --checkpoint')
   return options, overrides
 
 

@@ -74,10 +74,10 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
   ]
 
 
-def _last_error(records: Sequence[Record]) -> float:
-  """In percent; NaN if there was no test yet."""
+def _last_error(records: Sequence[Record]) -> float | None:
+  """In percent; None if there was no test yet."""
   errors = error_curve(records).values
-  return float(errors[-1]) if len(errors) else float('nan')
+  return float(errors[-1]) if len(errors) else None
 
 
 def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
@@ -113,21 +113,20 @@ def _by_group(
 def _group_table(groups, records):
   rows = []
   for name, workdirs in groups.items():
-    errors = [_last_error(records[workdir]) for workdir in workdirs]
+    errors = [
+      error for w in workdirs if (error := _last_error(records[w])) is not None
+    ]
+    mean = f'{np.mean(errors):.2f}%' if errors else '–'
     deviation = f' ± {np.std(errors, ddof=1):.2f}' if len(errors) > 1 else ''
-    rows.append((name, len(errors), f'{np.mean(errors):.2f}%{deviation}'))
-  return Table(('group', 'runs', 'last test error'), rows)
+    rows.append((name, len(workdirs), len(errors), mean + deviation))
+  return Table(('group', 'runs', 'tested', 'last test error'), rows)
 
 
 def _run_table(configs, names, records):
-  rows = [
-    (
-      str(workdir),
-      names[workdir],
-      config.seed,
-      records[workdir][-1]['epoch'],
-      f'{_last_error(records[workdir]):.2f}%',
-    )
-    for workdir, config in configs.items()
-  ]
+  rows = []
+  for workdir, config in configs.items():
+    error = _last_error(records[workdir])
+    told = '–' if error is None else f'{error:.2f}%'
+    epochs = f'{records[workdir][-1]["epoch"]:g}'
+    rows.append((str(workdir), names[workdir], config.seed, epochs, told))
   return Table(('run', 'group', 'seed', 'epochs', 'last test error'), rows)

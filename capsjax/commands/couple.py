@@ -28,7 +28,8 @@ def draw(
     capsules, which have a place in the image.
   """
   experiment = trained.experiment
-  if experiment.config.model.hidden_capsules:
+  # A model without capsules has no such field.
+  if getattr(experiment.model, 'hidden_capsules', True):
     return None
   test = experiment.dataset.test
   images = test.images[positions]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
   """Writes `pictures/perturbations.png`, and a picture for each image in it.
 
-  There is one test image of every class, the first that is predicted right.
+  There is one test image of every class, the first that is predicted right,
+  or the first of the class if none is.
 
   Args:
     config: the configuration.

@@ -16,7 +16,7 @@ _DOTS_PER_INCH = 120
 
 def has_decoder(trained: Trained) -> bool:
   """Whether the model of a run can reconstruct."""
-  return trained.experiment.config.model.get('has_decoder', False)
+  return getattr(trained.experiment.model, 'has_decoder', False)
 
 
 def require_decoder(trained: Trained) -> None:
@@ -38,7 +38,7 @@ def save_figure(
 ) -> Path:
   """Writes a PNG file among the run's pictures and tells where it is.
 
-  The same figure gives the same bytes.
+  The same figure, made anew, gives the same bytes.
 
   Args:
     figure: what to write.

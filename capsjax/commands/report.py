@@ -73,7 +73,12 @@ def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
 
 
 def _sections(trained: Trained) -> list[Section]:
-  records = read_records(trained.workdir)
+  # What came after the checkpoint is another network.
+  records = [
+    record
+    for record in read_records(trained.workdir)
+    if record['step'] <= trained.step
+  ]
   scores = _all_scores(trained)
   sections = [
     Section('Summary', [Block(table=_summary(trained, records, scores))]),
@@ -82,6 +87,7 @@ def _sections(trained: Trained) -> list[Section]:
   ]
   if has_decoder(trained):
     sections += _pictures(trained, scores)
+  sections += _couplings(trained, scores)
   fields = flatten(trained.experiment.config).items()
   rows = [(name, repr(value)) for name, value in sorted(fields)]
   table = Table(('field', 'value'), rows)
@@ -107,7 +113,7 @@ def _summary(trained: Trained, records: list[Record], scores: _Scores) -> Table:
   rows = {
     'test error': f'{100 * wrong / len(test):.2f}%',
     'mistakes': f'{wrong:,} of {len(test):,} test images',
-    'epochs': f'{records[-1]["epoch"]:g}',
+    'epochs': f'{trained.step / experiment.steps_per_epoch:.4g}',
     'training images': f'{len(experiment.dataset.train):,}',
     'model': f'{config.model_name}, '
     f'{count_parameters(trained.params):,} parameters',
@@ -157,7 +163,11 @@ def _classes(trained: Trained, scores: _Scores) -> Section:
   confusion = np.zeros((count, count), int)
   np.add.at(confusion, (labels, scores.argmax(-1)), 1)
   rows = [
-    (label, row.sum(), f'{100 * row[label] / max(row.sum(), 1):.2f}%')
+    (
+      label,
+      row.sum(),
+      f'{100 * row[label] / row.sum():.2f}%' if row.sum() else '–',
+    )
     for label, row in enumerate(confusion)
   ]
   table = Table(('class', 'images', 'accuracy'), rows)
@@ -197,11 +207,16 @@ def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
   )
   pictures = perturb.draw(trained, one_of_each)
   sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
+  return sections
+
+
+def _couplings(trained: Trained, scores: _Scores) -> list[Section]:
+  labels = trained.experiment.dataset.test.labels
+  is_right = scores.argmax(-1) == labels
+  figure = couple.draw(trained, one_of_each_class(labels, is_right))
   note = (
     'What the primary capsules of a place add to the capsule that won, in the '
     'last routing iteration: coupling times vote, along the capsule.'
   )
-  maps = couple.draw(trained, one_of_each)
-  if maps is not None:
-    sections.append(Section('Couplings', [Block(note=note, figure=maps)]))
-  return sections
+  block = Block(note=note, figure=figure)
+  return [] if figure is None else [Section('Couplings', [block])]

@@ -24,7 +24,8 @@ def confusion_figure(
 
   Args:
     confusion: counts.
-    class_names: what to call the classes; by their numbers if not given.
+    class_names: what to call the classes; by their numbers if not given. Over
+      20 classes go without names and counts.
 
   Returns:
     The figure.

@@ -71,4 +71,5 @@ def _mean(curves):
   values = np.stack(
     [curve.values[np.searchsorted(curve.epochs, epochs)] for curve in curves]
   )
-  return Curve(epochs, values.mean(0)), values.std(0)
+  deviation = values.std(0, ddof=1) if len(values) > 1 else 0 * values[0]
+  return Curve(epochs, values.mean(0)), deviation

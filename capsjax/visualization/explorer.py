@@ -84,8 +84,8 @@ def explorer_page(
     style=part('explorer.css'),
     script=part('explorer.js'),
     network=part('network.js'),
-    # In a script element only `</` means anything to HTML.
-    model=Markup(json.dumps(model).replace('</', '<\\/')),
+    # So that no text in it can look like the end of the script.
+    model=Markup(json.dumps(model).replace('<', '\\u003c')),
     weights=weights,
   )
 

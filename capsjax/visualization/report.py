@@ -74,7 +74,7 @@ class Section:
 
 
 def report_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-  """Writes the page; the same arguments give the same text.
+  """Writes the page; the same figures, made anew, give the same text.
 
   Args:
     title: the heading.

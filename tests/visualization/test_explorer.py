@@ -34,20 +34,24 @@ MODELS = {
 class Explorer:
   """A page that is open in the browser, and the model that it shows."""
 
-  def __init__(self, browser, path, fields, *, seed=0):
+  def __init__(self, browser, path, fields, *, channels):
     self.browser = browser
-    self.test = load_dataset('digits', data_dir=None).test
+    test = load_dataset('digits', data_dir=None).test
+    # Another strength of each colour.
+    tint = np.array([1, 0.6, 0.3][:channels])
+    self.images = (test.images * tint).astype(np.uint8)
+    self.labels = test.labels
     self.model = create_model('capsnet', num_classes=10, **fields)
-    images = scale_images(self.test.images[:1])
-    params = jax.jit(self.model.init)(jax.random.key(seed), images)['params']
+    images = scale_images(self.images[:1])
+    params = jax.jit(self.model.init)(jax.random.key(0), images)['params']
     self.params = jax.tree.map(_shaken, params)
     self.apply = jax.jit(self.model.apply)
     page = visualization.explorer_page(
       self.params,
       title='A test of <explorer>',
       footer='made by a test',
-      test_images=self.test.images[:50],
-      test_labels=self.test.labels[:50],
+      test_images=self.images[:50],
+      test_labels=self.labels[:50],
       class_names=[f'<{label}>' for label in range(10)],
       num_iterations=self.model.num_iterations,
       leaky=self.model.leaky,
@@ -58,6 +62,10 @@ class Explorer:
     path.write_text(page, encoding='utf-8')
     browser.get(path.as_uri())
     self.wait('explorer.state.reconstruction')
+
+  def pixels(self):
+    """What the network has seen last, as an image."""
+    return self.state()['pixels'].reshape(self.images.shape[1:])
 
   def script(self, code, *arguments):
     return self.browser.execute_script(f'return {code}', *arguments)
@@ -89,7 +97,7 @@ class Explorer:
 
   def expected(self, pixels, *, label=None, offsets=0):
     """Lengths, and the reconstruction from a capsule moved by offsets."""
-    images = pixels.reshape(1, *self.test.images.shape[1:])
+    images = pixels.reshape(1, *self.images.shape[1:])
     output = self.apply({'params': self.params}, images)
     label = int(output.scores.argmax()) if label is None else label
     capsules = np.zeros_like(output.capsules)
@@ -110,7 +118,8 @@ def _shaken(leaf):
 @pytest.fixture(scope='module', params=MODELS)
 def explorer(browser, tmp_path_factory, request):
   path = tmp_path_factory.mktemp('explorer') / 'explorer.html'
-  return Explorer(browser, path, MODELS[request.param])
+  channels = 3 if request.param == 'everything' else 1
+  return Explorer(browser, path, MODELS[request.param], channels=channels)
 
 
 def test_the_page_computes_what_jax_does(explorer):
@@ -124,7 +133,7 @@ def test_the_page_computes_what_jax_does(explorer):
     });
   """
   same_class = 0
-  for image in explorer.test.images[:100]:
+  for image in explorer.images[:100]:
     pixels = np.ravel(image) / np.float32(255)
     found = explorer.browser.execute_async_script(classify, pixels.tolist())
     lengths, reconstruction = map(np.array, found)
@@ -143,12 +152,12 @@ def test_a_test_image_is_shown_by_number_and_by_thumbnail(explorer):
   field = explorer.find('test-image')
   field.send_keys(Keys.CONTROL, 'a')
   field.send_keys('7', Keys.ENTER)
-  label = explorer.test.labels[7]
+  label = explorer.labels[7]
   explorer.wait(
     f'document.getElementById("test-label").textContent === "label <{label}>"'
   )
-  pixels = np.ravel(explorer.test.images[7]) / np.float32(255)
-  time.sleep(0.3)
+  pixels = np.ravel(explorer.images[7]) / np.float32(255)
+  explorer.wait('explorer.isIdle()')
   np.testing.assert_allclose(explorer.state()['pixels'], pixels, atol=1e-6)
   thumbnail = explorer.browser.find_element(
     'css selector', '#thumbnails button:nth-child(3)'
@@ -166,7 +175,7 @@ def test_a_slider_moves_the_reconstruction_by_keyboard(explorer):
   slider.send_keys(Keys.END)
   explorer.wait('explorer.state.offsets[3] === 0.25')
   explorer.find('dimension-1').send_keys(Keys.ARROW_LEFT * 5)
-  time.sleep(0.3)
+  explorer.wait('explorer.isIdle()')
   after = explorer.state()
   assert after['offsets'][3] == 0.25
   assert after['offsets'][1] == pytest.approx(-0.05)
@@ -183,7 +192,7 @@ def test_another_class_is_reconstructed(explorer):
   other = (explorer.state()['winner'] + 4) % 10
   explorer.find(f'class-{other}').click()
   explorer.wait(f'explorer.state.chosen === {other}')
-  time.sleep(0.3)
+  explorer.wait('explorer.isIdle()')
   state = explorer.state()
   _, expected = explorer.expected(state['pixels'], label=other)
   np.testing.assert_allclose(state['reconstruction'], expected, atol=1e-2)
@@ -200,10 +209,10 @@ def test_a_drawing_is_classified_and_centred(explorer):
   draw = ActionChains(explorer.browser)
   draw.move_to_element_with_offset(canvas, -100, -100).click_and_hold()
   draw.move_by_offset(30, 0).move_by_offset(0, 60).release().perform()
-  time.sleep(0.5)
+  explorer.wait('explorer.isIdle()')
   state = explorer.state()
-  height, width = explorer.test.images.shape[1:3]
-  ink = state['pixels'].reshape(height, width)
+  height, width = explorer.images.shape[1:3]
+  ink = explorer.pixels()[..., 0]
   assert ink.max() > 0.9
   rows, columns = np.mgrid[:height, :width] + 0.5
   middle = [(ink * x).sum() / ink.sum() for x in (rows, columns)]
@@ -214,8 +223,8 @@ def test_a_drawing_is_classified_and_centred(explorer):
   assert state['milliseconds'] < 500
   # As drawn, it stays where it is.
   explorer.find('centre').click()
-  time.sleep(0.3)
-  ink = explorer.state()['pixels'].reshape(height, width)
+  explorer.wait('explorer.isIdle()')
+  ink = explorer.pixels()[..., 0]
   assert (ink * columns).sum() / ink.sum() < 0.4 * width
   explorer.find('centre').click()
 
@@ -247,7 +256,13 @@ def test_nothing_is_fetched_and_nothing_is_wrong(explorer):
 
 @pytest.mark.parametrize('size', [(360, 740), (1200, 1000)])
 def test_the_page_is_as_wide_as_the_window(explorer, size):
-  explorer.browser.set_window_size(*size)
+  width, height = size
+  # A window has a least width, a device has not.
+  explorer.browser.execute_cdp_cmd(
+    'Emulation.setDeviceMetricsOverride',
+    {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': True},
+  )
+  assert explorer.script('window.innerWidth') == width
   overflow = explorer.script(
     'document.documentElement.scrollWidth - window.innerWidth'
   )

@@ -7,21 +7,32 @@ const [height, width, channels] = model.imageShape;
 
 // --- The worker: one promise for each message. ---
 
-const source = new Blob([$('network').textContent], {type: 'text/javascript'});
-const worker = new Worker(URL.createObjectURL(source));
 const waiting = new Map();
 let lastId = 0;
-worker.onmessage = ({data}) => {
-  waiting.get(data.id)(data);
-  waiting.delete(data.id);
-};
-worker.onerror = ({message}) => say(`The network failed: ${message}`);
+let worker;
+
+function startWorker() {
+  const source = new Blob([$('network').textContent], {type: 'text/javascript'});
+  worker = new Worker(URL.createObjectURL(source));
+  worker.onmessage = ({data}) => {
+    waiting.get(data.id).resolve(data);
+    waiting.delete(data.id);
+  };
+  worker.onerror = ({message}) => {
+    for (const {reject} of waiting.values()) reject(new Error(message));
+    waiting.clear();
+  };
+}
 
 function ask(message) {
-  return new Promise((resolve) => {
-    waiting.set(++lastId, resolve);
+  return new Promise((resolve, reject) => {
+    waiting.set(++lastId, {resolve, reject});
     worker.postMessage({id: lastId, ...message});
   });
+}
+
+function fail(error) {
+  say(`The network failed: ${error.message}`);
 }
 
 // Runs `task` on the newest value only: what came meanwhile is skipped.
@@ -35,7 +46,8 @@ function latest(task) {
     while (next) {
       const {value: newest} = next;
       next = undefined;
-      await task(newest);
+      // One that fails must not keep the next from running.
+      await task(newest).catch(fail);
     }
     running = false;
   };
@@ -54,7 +66,7 @@ const state = {
   milliseconds: 0,
 };
 // For who wants the numbers: `await explorer.classify(pixels)`.
-window.explorer = {state, model, classify, decode};
+window.explorer = {state, model, classify, decode, isIdle: () => !waiting.size};
 
 async function classify(pixels) {
   const {capsules, lengths, milliseconds} = await ask({pixels});
@@ -188,6 +200,7 @@ function testImage(index) {
 
 function showTestImage(index) {
   isDrawn = false;
+  liftPen();
   const pixels = testImage(index);
   $('test-image').value = index;
   $('test-label').textContent = `label ${model.classNames[model.testLabels[index]]}`;
@@ -317,6 +330,8 @@ function position(event) {
 }
 
 canvas.onpointerdown = (event) => {
+  // A second finger, or another button, does not draw.
+  if (!event.isPrimary || event.button) return;
   canvas.setPointerCapture(event.pointerId);
   begin(...position(event));
   updateDrawing();
@@ -326,7 +341,9 @@ canvas.onpointermove = (event) => {
   stroke(...position(event));
   updateDrawing();
 };
-canvas.onpointerup = canvas.onpointercancel = () => { last = null; };
+canvas.onpointerup = canvas.onpointercancel = (event) => {
+  if (event.isPrimary) last = null;
+};
 
 // The keyboard's pen: where it is, and whether it is down.
 const cursor = {x: canvas.width / 2, y: canvas.height / 2, isDown: false};
@@ -334,9 +351,9 @@ const steps = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
 };
 canvas.onkeydown = (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
   if (event.key === ' ') {
-    cursor.isDown = !cursor.isDown;
-    if (cursor.isDown) begin(cursor.x, cursor.y);
+    if (!event.repeat) togglePen();
   } else if (event.key in steps) {
     const [dx, dy] = steps[event.key];
     const limit = (value, most) => Math.min(Math.max(value, 0), most);
@@ -348,12 +365,33 @@ canvas.onkeydown = (event) => {
   }
   event.preventDefault();
   if (cursor.isDown) updateDrawing();
+  showCursor();
+};
+
+function togglePen() {
+  cursor.isDown = !cursor.isDown;
+  if (cursor.isDown) begin(cursor.x, cursor.y);
+}
+
+function showCursor() {
   const percent = (part, whole) => `${Math.round(100 * part / whole)}%`;
   $('pen').textContent = `Pen ${cursor.isDown ? 'down' : 'up'}, at ` +
     `${percent(cursor.x, canvas.width)} from the left, ` +
     `${percent(cursor.y, canvas.height)} from the top.`;
-};
-canvas.onblur = () => { cursor.isDown = false; };
+  const dot = $('cursor');
+  dot.hidden = false;
+  dot.style.left = percent(cursor.x, canvas.width);
+  dot.style.top = percent(cursor.y, canvas.height);
+}
+
+function liftPen() {
+  last = null;
+  cursor.isDown = false;
+  $('pen').textContent = '';
+  $('cursor').hidden = true;
+}
+
+canvas.onblur = liftPen;
 $('centre').onchange = () => { if (isDrawn) updateDrawing(); };
 $('clear').onclick = () => {
   clear();
@@ -365,8 +403,10 @@ $('clear').onclick = () => {
 // --- Start. ---
 
 async function start() {
+  startWorker();
   await ask({model, weights: $('weights').textContent.trim()});
   $('weights').remove();
-  showTestImage(0);
+  // A person may have drawn meanwhile.
+  if (!isDrawn) showTestImage(0);
 }
-start();
+start().catch(fail);
