@@ -135,7 +135,8 @@ def test_a_report_that_compares(drawn, capsjax, trained, tmp_path):
     (folder / 'config.json').write_text(json.dumps(config | changes))
   # One of the group errs by ten percent more than the other, and one run has
   # not been tested yet.
-  metrics = [json.loads(x) for x in (trained / METRICS).open()]
+  lines = (trained / METRICS).read_text().splitlines()
+  metrics = [json.loads(line) for line in lines]
   for record in metrics:
     if 'test/accuracy' in record:
       record['test/accuracy'] -= 0.1
