@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from capsjax import visualization
 from capsjax.data import load_dataset, scale_images
@@ -254,16 +255,28 @@ def test_nothing_is_fetched_and_nothing_is_wrong(explorer):
   assert not explorer.logs()
 
 
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('size', [(360, 740), (1200, 1000)])
-def test_the_page_is_as_wide_as_the_window(explorer, size):
+def test_the_page_fits_the_window_and_its_colors(
+  explorer, size, scheme, tmp_path
+):
   width, height = size
+  device = {'width': width, 'height': height, 'deviceScaleFactor': 1}
   # A window has a least width, a device has not.
   explorer.browser.execute_cdp_cmd(
-    'Emulation.setDeviceMetricsOverride',
-    {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': True},
+    'Emulation.setDeviceMetricsOverride', {**device, 'mobile': True}
+  )
+  explorer.browser.execute_cdp_cmd(
+    'Emulation.setEmulatedMedia',
+    {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]},
   )
   assert explorer.script('window.innerWidth') == width
   overflow = explorer.script(
     'document.documentElement.scrollWidth - window.innerWidth'
   )
   assert overflow <= 0
+  path = tmp_path / 'explorer.png'
+  assert explorer.browser.save_screenshot(path)
+  ground = np.asarray(Image.open(path).convert('L'))[3, 3]
+  assert ground > 200 if scheme == 'light' else ground < 50
+  explorer.browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})
