@@ -1,0 +1,193 @@
+"""The report of one run: its figures, its course, what it learned."""
+
+import numpy as np
+from jaxtyping import Float
+from tqdm import tqdm
+
+from capsjax.commands import couple, perturb, reconstruct
+from capsjax.commands.examples import one_of_each_class
+from capsjax.commands.pictures import has_decoder
+from capsjax.commands.records import (
+  Record,
+  curve,
+  error_curve,
+  read_records,
+  training_seconds,
+)
+from capsjax.commands.trained import Trained
+from capsjax.configuration_rules import flatten
+from capsjax.experiment import count_parameters
+from capsjax.visualization import (
+  Block,
+  Section,
+  Table,
+  confusion_figure,
+  curves_figure,
+)
+
+# Of the mistakes, those made most confidently.
+_NUM_MISTAKES = 20
+
+# Of all test images.
+_Scores = Float[np.ndarray, 'n num_classes']
+
+
+def description(trained: Trained) -> list[Section]:
+  """Describes a run up to its checkpoint.
+
+  Args:
+    trained: the run.
+
+  Returns:
+    Sections of a report.
+
+  Raises:
+    UserError: if the run has written nothing yet.
+  """
+  # What came after the checkpoint is another network.
+  records = [
+    record
+    for record in read_records(trained.workdir)
+    if record['step'] <= trained.step
+  ]
+  scores = _all_scores(trained)
+  sections = [
+    Section('Summary', [Block(table=_summary(trained, records, scores))]),
+    _course(records),
+    _classes(trained, scores),
+  ]
+  if has_decoder(trained):
+    sections += _pictures(trained, scores)
+  sections += _couplings(trained, scores)
+  fields = flatten(trained.experiment.config).items()
+  rows = [(name, repr(value)) for name, value in sorted(fields)]
+  table = Table(('field', 'value'), rows)
+  return [*sections, Section('Configuration', [Block(table=table)])]
+
+
+def _all_scores(trained: Trained) -> _Scores:
+  images, scores = trained.experiment.dataset.test.images, []
+  with tqdm(
+    total=len(images), unit='image', leave=False, disable=None
+  ) as progress:
+    for output in trained.experiment.apply_in_batches(trained.params, images):
+      scores.append(output.scores)
+      progress.update(len(output.scores))
+  return np.concatenate(scores)
+
+
+def _summary(trained: Trained, records: list[Record], scores: _Scores) -> Table:
+  experiment = trained.experiment
+  test, config = experiment.dataset.test, experiment.config
+  wrong = int((scores.argmax(-1) != test.labels).sum())
+  training = training_seconds(records, config.batch_size)
+  rows = {
+    'test error': f'{100 * wrong / len(test):.2f}%',
+    'mistakes': f'{wrong:,} of {len(test):,} test images',
+    'epochs': f'{trained.step / experiment.steps_per_epoch:.4g}',
+    'training images': f'{len(experiment.dataset.train):,}',
+    'model': f'{config.model_name}, '
+    f'{count_parameters(trained.params):,} parameters',
+    'seed': f'{config.seed}',
+    'time for training steps': f'{training / 60:.1f} minutes',
+  }
+  evaluations = curve(records, 'test/seconds').values
+  if len(evaluations):
+    rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
+  return Table(('', ''), list(rows.items()))
+
+
+# Panels of curves: a heading, then a label and the quantity's name of each.
+_PANELS = {
+  'loss': {'training': 'train/loss', 'test': 'test/loss'},
+  'accuracy': {'training': 'train/accuracy', 'test': 'test/accuracy'},
+  'learning rate': {'': 'train/learning_rate'},
+}
+
+
+def _course(records: list[Record]) -> Section:
+  panels = {
+    title: {
+      label: [found]
+      for label, name in names.items()
+      if len((found := curve(records, name)).epochs)
+    }
+    for title, names in _PANELS.items()
+  }
+  errors = error_curve(records)
+  rows = [
+    (f'{epoch:g}', f'{error:.2f}%')
+    for epoch, error in zip(*errors, strict=True)
+  ]
+  if rows:
+    panels['test error in percent'] = {'': [errors]}
+  blocks = [Block(figure=curves_figure(panels))]
+  if rows:
+    table = Table(('epoch', 'test error'), rows)
+    blocks.append(Block('Test error by epoch', table=table))
+  return Section('Course', blocks)
+
+
+def _classes(trained: Trained, scores: _Scores) -> Section:
+  labels = trained.experiment.dataset.test.labels
+  count = trained.experiment.dataset.num_classes
+  confusion = np.zeros((count, count), int)
+  np.add.at(confusion, (labels, scores.argmax(-1)), 1)
+  rows = [
+    (
+      label,
+      row.sum(),
+      f'{100 * row[label] / row.sum():.2f}%' if row.sum() else '–',
+    )
+    for label, row in enumerate(confusion)
+  ]
+  table = Table(('class', 'images', 'accuracy'), rows)
+  return Section(
+    'Classes',
+    [
+      Block('Confusion', figure=confusion_figure(confusion)),
+      Block('Accuracy by class', table=table),
+    ],
+  )
+
+
+def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
+  labels = trained.experiment.dataset.test.labels
+  is_right = scores.argmax(-1) == labels
+  right = np.flatnonzero(is_right)[
+    : trained.experiment.config.pictures.num_images
+  ]
+  # How much longer the capsule that won is than that of the label.
+  lead = scores.max(-1) - scores[np.arange(len(labels)), labels]
+  worst = np.argsort(-lead, kind='stable')[:_NUM_MISTAKES]
+  worst = worst[~is_right[worst]]
+  one_of_each = one_of_each_class(labels, is_right)
+  sections = []
+  if len(worst):
+    note = 'Those whose wrong capsule is longest beside the right one.'
+    figure = reconstruct.draw(trained, worst)
+    sections.append(
+      Section('Worst mistakes', [Block(note=note, figure=figure)])
+    )
+  if len(right):
+    figure = reconstruct.draw(trained, right)
+    sections.append(Section('Reconstructions', [Block(figure=figure)]))
+  note = (
+    'Each row changes one dimension of the class capsule of a test image by '
+    'what is written above.'
+  )
+  pictures = perturb.draw(trained, one_of_each)
+  sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
+  return sections
+
+
+def _couplings(trained: Trained, scores: _Scores) -> list[Section]:
+  labels = trained.experiment.dataset.test.labels
+  is_right = scores.argmax(-1) == labels
+  figure = couple.draw(trained, one_of_each_class(labels, is_right))
+  note = (
+    'What the primary capsules of a place add to the capsule that won, in the '
+    'last routing iteration: coupling times vote, along the capsule.'
+  )
+  block = Block(note=note, figure=figure)
+  return [] if figure is None else [Section('Couplings', [block])]
