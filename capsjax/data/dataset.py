@@ -35,9 +35,11 @@ class Dataset:
     test: what the reported error is measured on, never to choose by.
     validation: what to choose by, or None.
     num_classes: labels are 0 to num_classes - 1.
+    class_names: what the classes are called; by their numbers if not given.
 
   Raises:
-    UserError: the splits hold images of different sizes.
+    UserError: the splits hold images of different sizes, or there are not as
+      many names as classes.
   """
 
   name: str
@@ -45,8 +47,17 @@ class Dataset:
   test: Split
   validation: Split | None
   num_classes: int
+  class_names: tuple[str, ...] = ()
 
   def __post_init__(self):
+    if not self.class_names:
+      names = tuple(map(str, range(self.num_classes)))
+      object.__setattr__(self, 'class_names', names)
+    if len(self.class_names) != self.num_classes:
+      raise UserError(
+        f'{self.name}: {len(self.class_names)} names for {self.num_classes}'
+        ' classes; give each class one'
+      )
     for split in (self.test, self.validation):
       if split is not None and split.images.shape[1:] != self.image_shape:
         raise UserError(
