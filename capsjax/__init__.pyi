@@ -24,6 +24,7 @@ from .ops import (
   routing_iteration,
   squash,
   top_k_mask,
+  top_k_masks,
 )
 
 __version__: str
@@ -53,4 +54,5 @@ __all__ = [
   'routing_iteration',
   'squash',
   'top_k_mask',
+  'top_k_masks',
 ]

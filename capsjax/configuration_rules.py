@@ -26,17 +26,36 @@ _POSITIVE: _Rule = (
   lambda value: math.isfinite(value) and value > 0,
   'greater than 0',
 )
+_RANGE: _Rule = (
+  lambda value: len(value) == 2 and 0 < value[0] <= value[1] < math.inf,
+  'two numbers above 0, the smaller one first',
+)
 _SHARE: _Rule = (lambda value: 0 <= value <= 1, 'from 0 to 1')
 
-_SECTIONS = ('loss', 'model', 'optimizer', 'pictures')
+_SECTIONS = (
+  *('augmentation', 'images', 'loss', 'model'),
+  *('optimizer', 'pairs', 'pictures'),
+)
 
 # Every field outside `model`, whose fields are those of the module.
 _RULES: dict[str, _Rule] = {
+  'augmentation.contrast_range': _RANGE,
+  'augmentation.flip': _ANY,
+  'augmentation.max_brightness': _at_least(0),
+  'augmentation.max_rotation': _at_least(0),
+  'augmentation.max_shear': _at_least(0),
+  'augmentation.max_shift': _at_least(0),
+  'augmentation.max_translation': _at_least(0),
+  'augmentation.scale_range': _RANGE,
   'batch_size': _at_least(1),
   'checkpoint_every_seconds': _at_least(0),
   'data_dir': _ANY,
   'dataset': _ANY,
-  'eval_every_epochs': _at_least(1),
+  'eval_every_epochs': _POSITIVE,
+  'images.channels': (lambda value: value in (0, 1, 3), '0, 1 or 3'),
+  'images.crop_size': _at_least(0),
+  'images.size': _at_least(0),
+  'images.standardize': _ANY,
   'log_every_steps': _at_least(1),
   'loss.down_weight': _at_least(0),
   'loss.margin_weight': _at_least(0),
@@ -47,16 +66,20 @@ _RULES: dict[str, _Rule] = {
     lambda value: value in ('default', 'high', 'highest'),
     "'default', 'high' or 'highest'",
   ),
-  'max_shift': _at_least(0),
   'model_name': _ANY,
   'num_devices': _at_least(0),
   'num_epochs': _at_least(1),
+  'num_objects': _from(1, 2),
   'optimizer.decay_rate': _POSITIVE,
   'optimizer.decay_steps': _at_least(1),
   'optimizer.learning_rate': _POSITIVE,
   'optimizer.milestones': _ANY,
   'optimizer.min_learning_rate': _at_least(0),
   'optimizer.schedule': _ANY,
+  'pairs.max_shift': _at_least(0),
+  'pairs.padding': _at_least(0),
+  'pairs.test_pairs': _at_least(1),
+  'pairs.test_seed': _at_least(0),
   'pictures.num_images': _from(1, 500),
   'pictures.perturbation_range': _POSITIVE,
   'pictures.perturbation_steps': _from(2, 101),
@@ -66,6 +89,8 @@ _RULES: dict[str, _Rule] = {
     "'validation' or 'test'",
   ),
   'steps_per_call': _at_least(0),
+  'stop_at_accuracy': _SHARE,
+  'train_size': _at_least(0),
   'validation_size': _at_least(0),
 }
 

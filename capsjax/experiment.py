@@ -2,18 +2,24 @@
 
 import dataclasses
 import functools
-import operator
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 import optax
 from flax import linen as nn
-from jaxtyping import Float, Integer, UInt8
 from ml_collections import ConfigDict
 
-from capsjax.data import Dataset, load_dataset, scale_images
+from capsjax.data import (
+  Dataset,
+  Examples,
+  PairExamples,
+  Preparation,
+  SingleExamples,
+  Split,
+  load_dataset,
+)
+from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError, one_line
 from capsjax.evaluation import (
   EvaluateFn,
@@ -22,19 +28,23 @@ from capsjax.evaluation import (
   capsule_losses,
   create_eval_step,
   cross_entropy_losses,
+  evaluate,
+  sigmoid_losses,
 )
-from capsjax.models import ModelOutput, create_model
-from capsjax.ops import mask_capsules
+from capsjax.models import create_model
 from capsjax.training.optimizer import create_optimizer, create_schedule
 from capsjax.training.parallel import Devices, TrainFn
-from capsjax.training.pipeline import DeviceData, create_make_batch
+from capsjax.training.pipeline import create_make_batch
 from capsjax.training.state import RunKeys, TrainState, create_state
 from capsjax.training.step import create_train_step
 
-# What each model is trained for, and the name of its classification loss.
+# What each model is trained for, by the number of objects in an image, and the
+# name of its classification loss.
 _OBJECTIVES = {
-  'capsnet': (capsule_losses, 'margin_loss'),
-  'baseline': (cross_entropy_losses, 'cross_entropy'),
+  ('capsnet', 1): (capsule_losses, 'margin_loss'),
+  ('capsnet', 2): (capsule_losses, 'margin_loss'),
+  ('baseline', 1): (cross_entropy_losses, 'cross_entropy'),
+  ('baseline', 2): (sigmoid_losses, 'cross_entropy'),
 }
 
 
@@ -45,6 +55,7 @@ class Experiment:
   Attributes:
     config: the configuration.
     dataset: the images.
+    examples: how examples are made of them.
     devices: what computes.
     model: the network.
     objective: what it is trained for.
@@ -55,6 +66,7 @@ class Experiment:
 
   config: ConfigDict
   dataset: Dataset
+  examples: Examples
   devices: Devices
   model: nn.Module
   objective: Objective
@@ -83,8 +95,12 @@ class Experiment:
         config.dataset,
         data_dir=config.data_dir or None,
         validation_size=config.validation_size,
+        train_size=config.train_size,
         seed=config.seed,
+        image_size=config.images.size,
+        channels=config.images.channels,
       )
+    examples = _create_examples(config, dataset.num_classes)
     steps_per_epoch = len(dataset.train) // config.batch_size
     if not steps_per_epoch:
       raise UserError(
@@ -92,7 +108,10 @@ class Experiment:
         f'{len(dataset.train)} images'
       )
     model = create_model(
-      config.model_name, num_classes=dataset.num_classes, **config.model
+      config.model_name,
+      num_classes=dataset.num_classes,
+      num_labels=config.num_objects,
+      **config.model,
     )
     try:
       schedule = create_schedule(
@@ -103,10 +122,11 @@ class Experiment:
     return cls(
       config=config,
       dataset=dataset,
+      examples=examples,
       devices=devices,
       model=model,
       objective=functools.partial(
-        _OBJECTIVES[config.model_name][0], **config.loss
+        _OBJECTIVES[config.model_name, config.num_objects][0], **config.loss
       ),
       optimizer=create_optimizer(schedule),
       schedule=schedule,
@@ -118,13 +138,23 @@ class Experiment:
     """Steps of an epoch; what is left of the images waits for the next."""
     return len(self.dataset.train) // self.config.batch_size
 
+  @property
+  def image_shape(self) -> tuple[int, int, int]:
+    """Height, width and channels of what the model is given."""
+    return self.examples.image_shape(self.dataset.image_shape)
+
+  @property
+  def test_size(self) -> int:
+    """The number of test examples."""
+    return self.examples.test_size(len(self.dataset.test))
+
   def create_state(self) -> TrainState:
     """The state before the first step."""
     return create_state(
       self.model,
       self.optimizer,
       self.keys.init,
-      image_shape=self.dataset.image_shape,
+      image_shape=self.image_shape,
     )
 
   def state_template(self) -> TrainState:
@@ -136,15 +166,14 @@ class Experiment:
     try:
       return jax.eval_shape(self.create_state)
     except (ArithmeticError, TypeError, ValueError) as error:
-      shape = 'x'.join(map(str, self.dataset.image_shape))
+      shape = 'x'.join(map(str, self.image_shape))
       raise UserError(
         f'config.model does not fit images of {shape}: {one_line(error)}'
       ) from error
 
-  def device_data(self) -> DeviceData:
-    """The training set, on every device."""
-    train = self.dataset.train
-    return self.devices.replicate(DeviceData(train.images, train.labels))
+  def device_data(self, split: Split) -> DeviceData:
+    """A split, on every device."""
+    return self.devices.replicate(self.examples.arrange(split))
 
   def train_fn(self, *, single_step: bool) -> TrainFn:
     """The compiled training function."""
@@ -153,12 +182,10 @@ class Experiment:
       self.objective,
       self.optimizer,
       dropout_key=self.keys.dropout,
-      num_labels=1,
+      num_labels=self.config.num_objects,
     )
     make_batch = create_make_batch(
-      num_classes=self.dataset.num_classes,
-      max_shift=self.config.max_shift,
-      augmentation_key=self.keys.augmentation,
+      self.examples, augmentation_key=self.keys.augmentation
     )
     return self.devices.train_fn(
       train_step,
@@ -169,15 +196,33 @@ class Experiment:
       single_step=single_step,
     )
 
-  def eval_fn(self) -> EvaluateFn:
-    """The compiled eval function."""
+  def evaluate(
+    self,
+    params: Any,
+    split: Split,
+    on_batch: Callable[[int], None] = lambda count: None,
+  ) -> Results:
+    """Measures on every example of a split.
+
+    Args:
+      params: the model's parameters, on every device.
+      split: one of the data set's.
+      on_batch: called with the number of examples that are under way.
+    """
+    return evaluate(
+      self._eval_fn,
+      params,
+      self.device_data(split),
+      size=self.examples.test_size(len(split)),
+      batch_size=self.config.batch_size,
+      num_classes=self.dataset.num_classes,
+      on_batch=on_batch,
+    ).compute()
+
+  @functools.cached_property
+  def _eval_fn(self) -> EvaluateFn:
     return self.devices.eval_fn(
-      create_eval_step(
-        self.model.apply,
-        self.objective,
-        num_classes=self.dataset.num_classes,
-        num_labels=1,
-      )
+      create_eval_step(self.model.apply, self.objective, self.examples)
     )
 
   def scalars(self, split: str, results: Results) -> dict[str, float]:
@@ -185,69 +230,31 @@ class Experiment:
     numbers = {
       'accuracy': results.accuracy,
       'loss': results.loss,
-      _OBJECTIVES[self.config.model_name][1]: results.classification_loss,
+      self._classification_loss: results.classification_loss,
       'reconstruction_loss': results.reconstruction_loss,
     }
     return {f'{split}/{name}': number for name, number in numbers.items()}
 
-  def apply(
-    self, params: Any, images: UInt8[np.ndarray, 'n h w c']
-  ) -> ModelOutput:
-    """What the model makes of images, as NumPy arrays.
+  @property
+  def _classification_loss(self):
+    return _OBJECTIVES[self.config.model_name, self.config.num_objects][1]
 
-    Args:
-      params: its parameters.
-      images: as a data set has them.
-    """
-    outputs = list(self.apply_in_batches(params, images))
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
-  def apply_in_batches(
-    self, params: Any, images: UInt8[np.ndarray, 'n h w c']
-  ) -> Iterator[ModelOutput]:
-    """`apply` to one batch of images after another, all in one program."""
-    size = self.config.batch_size
-    for start in range(0, len(images), size):
-      batch = images[start : start + size]
-      missing = [(0, size - len(batch))] + [(0, 0)] * 3
-      output = jax.device_get(self._apply(params, np.pad(batch, missing)))
-      yield jax.tree.map(operator.itemgetter(slice(len(batch))), output)
-
-  def decode(
-    self,
-    params: Any,
-    capsules: Float[np.ndarray, 'n num_classes dim'],
-    labels: Integer[np.ndarray, ' n'],
-  ) -> Float[np.ndarray, 'n h w c']:
-    """Reconstructs from one class capsule of each image.
-
-    Args:
-      params: the parameters of a model with a decoder.
-      capsules: the class capsules.
-      labels: the class whose capsule is decoded.
-    """
-    images = self._decode(params['decoder'], capsules, labels)
-    return np.asarray(images, np.float32)
-
-  @functools.cached_property
-  def _apply(self):
-    @jax.jit
-    def apply(params, images):
-      return self.model.apply({'params': params}, scale_images(images))
-
-    return apply
-
-  @functools.cached_property
-  def _decode(self):
-    decoder = self.model.decoder(self.dataset.image_shape)
-
-    @jax.jit
-    def decode(params, capsules, labels):
-      targets = jax.nn.one_hot(labels, capsules.shape[1], dtype=capsules.dtype)
-      masked = mask_capsules(capsules, targets)
-      return decoder.apply({'params': params}, masked)
-
-    return decode
+def _create_examples(config: ConfigDict, num_classes: int) -> Examples:
+  preparation = Preparation(
+    crop_size=config.images.crop_size,
+    standardize=config.images.standardize,
+    **config.augmentation,
+  )
+  singles = SingleExamples(num_classes, preparation)
+  if config.num_objects == 1:
+    return singles
+  if config.images.standardize:
+    raise UserError(
+      'images that are laid over each other cannot be standardised; set '
+      'num_objects=1 or images.standardize=False'
+    )
+  return PairExamples(singles, **config.pairs)
 
 
 def count_parameters(params: Any) -> int:

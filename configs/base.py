@@ -15,15 +15,66 @@ def get_config() -> ConfigDict:
   # Fixes initial parameters, order of the images, shifts and dropout.
   config.seed = 0
 
-  # 'mnist', 'fashion_mnist', 'digits', or the name of a TFDS data set.
+  # 'mnist', 'fashion_mnist', 'digits', 'svhn', 'smallnorb', 'folder' (your own
+  # pictures in data_dir), 'affnist', 'expanded_mnist', 'affine_mnist', or the
+  # name of a TFDS data set.
   config.dataset = 'mnist'
   # Where the data are, or are downloaded to; a folder in the user's cache if
   # empty.
   config.data_dir = ''
   # So many training images are held out to choose the best checkpoint by.
   config.validation_size = 0
-  # Training images are shifted by up to so many pixels in each direction.
-  config.max_shift = 2
+  # Uses only so many training images, for a quick trial; all of them if 0.
+  config.train_size = 0
+  config.images = ConfigDict(
+    {
+      # Pictures of dataset='folder' are resized to this side; 0 leaves them.
+      'size': 0,
+      # 1 makes them grey, 3 coloured; 0 leaves them.
+      'channels': 0,
+      # The side of a square cut out of every image, at random in training and
+      # from the centre at test; 0 for the whole image.
+      'crop_size': 0,
+      # Whether each image is given mean 0 and standard deviation 1.
+      'standardize': False,
+    }
+  )
+  # Of training images, drawn anew each time; done in this order, the crop after
+  # the shift.
+  config.augmentation = ConfigDict(
+    {
+      # Rotation in degrees, to both sides.
+      'max_rotation': 0.0,
+      # The smallest and the largest scale, of width and height separately.
+      'scale_range': (1.0, 1.0),
+      # Rows move by up to so many times their distance from the centre.
+      'max_shear': 0.0,
+      # In pixels, interpolated, in each direction.
+      'max_translation': 0.0,
+      # In whole pixels, in each direction: the paper's for MNIST.
+      'max_shift': 2,
+      # Whether left and right are exchanged in every other image.
+      'flip': False,
+      # Added to or taken from pixels in [0, 1].
+      'max_brightness': 0.0,
+      # Factors of the distances from each channel's mean.
+      'contrast_range': (1.0, 1.0),
+    }
+  )
+
+  # 2 lays each image over one of another class (MultiMNIST); see `pairs`.
+  config.num_objects = 1
+  config.pairs = ConfigDict(
+    {
+      # Black pixels added on each side.
+      'padding': 4,
+      # Each image is moved by up to so many pixels; the official code: 6.
+      'max_shift': 4,
+      # Pairs that each test image begins, and what chooses them.
+      'test_pairs': 1,
+      'test_seed': 0,
+    }
+  )
 
   # 'capsnet' or 'baseline'; `model` holds the fields of that module.
   config.model_name = 'capsnet'
@@ -41,6 +92,9 @@ def get_config() -> ConfigDict:
       'primary_strides': (2, 2),
       # 'VALID' or 'SAME', of both convolutions.
       'padding': 'VALID',
+      # Of more primary capsules the strides are doubled, to save memory and
+      # time; 0 for no bound.
+      'max_primary_capsules': 0,
       # (number, dimension) of capsule layers between primary and class ones.
       'hidden_capsules': (),
       # Routing: softmaxes over the parents, gradient through the last one
@@ -107,7 +161,11 @@ def get_config() -> ConfigDict:
     }
   )
 
-  config.eval_every_epochs = 1
+  # May be a part of an epoch, such as 0.1.
+  config.eval_every_epochs = 1.0
+  # Ends the run when the accuracy of `select_best_by` is at least this; 0 for
+  # never.
+  config.stop_at_accuracy = 0.0
   # 'validation', or 'test' to choose the best checkpoint by the test set: a
   # choice that no reported test error should rest on.
   config.select_best_by = 'validation'

@@ -21,13 +21,24 @@ FOLDER = REPOSITORY / 'configs'
 LEAVES = sorted(
   path.stem for path in FOLDER.glob('*.py') if path.stem != 'base'
 )
+# The shape of the images that each configuration's network sees, and its number
+# of parameters: those of paper.md where it has them, the others by hand.
 PARAMETERS = {
-  'digits': 8_215_568,
-  'fashion_mnist': 8_215_568,
-  'mnist': 8_215_568,
-  'mnist_baseline': 35_445_522,
-  'mnist_official': 8_215_568 + 160,
+  'affnist': ((40, 40, 1), 13_475_648),
+  'affnist_cnn': ((40, 40, 1), 11_128_714),
+  'cifar10': ((24, 24, 3), 22_476_288),
+  'custom': ((64, 64, 3), 22_670_080),
+  'digits': ((28, 28, 1), 8_215_568),
+  'fashion_mnist': ((28, 28, 1), 8_215_568),
+  'mnist': ((28, 28, 1), 8_215_568),
+  'mnist_baseline': ((28, 28, 1), 35_445_522),
+  'mnist_official': ((28, 28, 1), 8_215_568 + 160),
+  'multi_mnist': ((36, 36, 1), 11_361_968),
+  'multi_mnist_baseline': ((36, 36, 1), 24_563_978),
+  'smallnorb': ((32, 32, 2), 9_327_104),
+  'svhn': ((32, 32, 3), 4_720_480),
 }
+NUM_CLASSES = {'smallnorb': 5}
 
 
 def load(name, *overrides):
@@ -41,14 +52,18 @@ def test_the_table_of_parameter_counts_is_complete():
 @pytest.mark.parametrize('name', LEAVES)
 def test_config_builds_and_says_how_to_run_it(name):
   config = load(name)
-  model = create_model(config.model_name, num_classes=10, **config.model)
+  num_classes = NUM_CLASSES.get(name, 10)
+  model = create_model(
+    config.model_name, num_classes=num_classes, **config.model
+  )
+  image_shape, expected = PARAMETERS[name]
   shapes = jax.eval_shape(
     model.init,
     jax.random.key(0),
-    jax.ShapeDtypeStruct((1, 28, 28, 1), 'float32'),
+    jax.ShapeDtypeStruct((1, *image_shape), 'float32'),
   )
   count = sum(leaf.size for leaf in jax.tree.leaves(shapes['params']))
-  assert count == PARAMETERS[name]
+  assert count == expected
   create_schedule(steps_per_epoch=468, **config.optimizer)
   text = (FOLDER / f'{name}.py').read_text()
   assert f'--config configs/{name}.py' in text

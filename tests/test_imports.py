@@ -35,7 +35,9 @@ ERRORS = 'capsjax.errors'
 CACHE = 'capsjax.cache'
 VISUALIZATION = 'capsjax.visualization'
 # What stands for data once they are arrays; never a reader of files.
-BATCHES = ('capsjax.data.augment', 'capsjax.data.batch', 'capsjax.data.batches')
+BATCHES = (
+  *('capsjax.data.batch', 'capsjax.data.batches', 'capsjax.data.examples'),
+)
 EVALUATION = ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.evaluation')
 TRAINING = Room(
   ('capsjax.ops', 'capsjax.evaluation', 'capsjax.training', *BATCHES, ERRORS),
@@ -48,7 +50,7 @@ LIBRARY = (
 PROGRAM = (
   *('capsjax.configuration', 'capsjax.configuration_rules'),
   *('capsjax.runtime',),
-  *('capsjax.experiment', 'capsjax.commands'),
+  *('capsjax.experiment', 'capsjax.inference', 'capsjax.commands'),
 )
 
 
@@ -74,7 +76,15 @@ ROOMS = {
   'capsjax.data': Room(
     ('capsjax.data', CACHE, ERRORS),
     (*ARRAYS, 'numpy'),
-    ('PIL', 'pooch', 'requests', 'sklearn', 'tensorflow_datasets', 'tqdm'),
+    (
+      'PIL',
+      'pooch',
+      'requests',
+      'scipy',
+      'sklearn',
+      'tensorflow_datasets',
+      'tqdm',
+    ),
   ),
   'capsjax.evaluation': Room(
     (*EVALUATION, *BATCHES, 'capsjax.data.dataset', ERRORS),
@@ -99,6 +109,9 @@ ROOMS = {
   'capsjax.experiment': Room(
     (*LIBRARY, 'capsjax.configuration'),
     (*ARRAYS, 'flax', 'ml_collections', 'numpy', 'optax'),
+  ),
+  'capsjax.inference': Room(
+    (*LIBRARY, 'capsjax.experiment'), (*ARRAYS, 'numpy')
   ),
   'capsjax.commands': Room(
     (*LIBRARY, *PROGRAM),

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Int
 
 from capsjax.commands.trained import Trained
-from capsjax.data import scale_images
 from capsjax.visualization import coupling_figure, coupling_map
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ def draw(
   # A model without capsules has no such field.
   if getattr(experiment.model, 'hidden_capsules', True):
     return None
-  test = experiment.dataset.test
-  images = test.images[positions]
+  dataset = experiment.dataset
+  images = trained.inference.examples(positions).images
   inside = _look_inside(trained, images)
   kernel = np.asarray(trained.params['class_capsules']['kernel'])
   each = np.arange(len(images))
@@ -43,12 +42,12 @@ def draw(
     inside.grid,
   )
   titles = [
-    f'{label} → {prediction}'
+    f'{dataset.class_names[label]} → {dataset.class_names[prediction]}'
     for label, prediction in zip(
-      test.labels[positions], inside.predictions, strict=True
+      dataset.test.labels[positions], inside.predictions, strict=True
     )
   ]
-  return coupling_figure(images / np.float32(255), maps, titles)
+  return coupling_figure(images, maps, titles)
 
 
 class _Inside(NamedTuple):
@@ -74,7 +73,7 @@ def _look_inside(trained: Trained, images: np.ndarray) -> _Inside:
   def apply(params, images):
     return trained.experiment.model.apply(
       {'params': params},
-      scale_images(images),
+      images,
       capture_intermediates=lambda module, _: (
         module.name in ('cell', 'primary_capsules')
       ),

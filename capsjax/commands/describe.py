@@ -1,11 +1,11 @@
 """The report of one run: its figures, its course, what it learned."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from tqdm import tqdm
 
-from capsjax.commands import couple, perturb, reconstruct
-from capsjax.commands.examples import one_of_each_class
+from capsjax.commands import couple, overlap, perturb, reconstruct
+from capsjax.commands.examples import all_predicted, one_of_each_class
 from capsjax.commands.pictures import has_decoder
 from capsjax.commands.records import (
   Record,
@@ -50,40 +50,49 @@ def description(trained: Trained) -> list[Section]:
     for record in read_records(trained.workdir)
     if record['step'] <= trained.step
   ]
-  scores = _all_scores(trained)
+  scores, is_right = _all_scores(trained)
   sections = [
-    Section('Summary', [Block(table=_summary(trained, records, scores))]),
+    Section('Summary', [Block(table=_summary(trained, records, is_right))]),
     _course(records),
-    _classes(trained, scores),
   ]
-  if has_decoder(trained):
-    sections += _pictures(trained, scores)
-  sections += _couplings(trained, scores)
+  if trained.experiment.examples.num_objects > 1:
+    sections += _overlaps(trained, is_right)
+  else:
+    sections.append(_classes(trained, scores))
+    if has_decoder(trained):
+      sections += _pictures(trained, scores)
+    sections += _couplings(trained, scores)
   fields = flatten(trained.experiment.config).items()
   rows = [(name, repr(value)) for name, value in sorted(fields)]
   table = Table(('field', 'value'), rows)
   return [*sections, Section('Configuration', [Block(table=table)])]
 
 
-def _all_scores(trained: Trained) -> _Scores:
-  images, scores = trained.experiment.dataset.test.images, []
+def _all_scores(trained: Trained) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
+  """The scores of all test examples, and which are predicted right."""
+  scores, is_right = [], []
   with tqdm(
-    total=len(images), unit='image', leave=False, disable=None
+    total=trained.experiment.test_size,
+    unit='image',
+    leave=False,
+    disable=None,
   ) as progress:
-    for output in trained.experiment.apply_in_batches(trained.params, images):
+    for output, targets in trained.inference.apply_in_batches(trained.params):
       scores.append(output.scores)
-      progress.update(len(output.scores))
-  return np.concatenate(scores)
+      is_right.append(all_predicted(output.scores, targets))
+      progress.update(len(targets))
+  return np.concatenate(scores), np.concatenate(is_right)
 
 
-def _summary(trained: Trained, records: list[Record], scores: _Scores) -> Table:
-  experiment = trained.experiment
-  test, config = experiment.dataset.test, experiment.config
-  wrong = int((scores.argmax(-1) != test.labels).sum())
+def _summary(
+  trained: Trained, records: list[Record], is_right: Bool[np.ndarray, ' n']
+) -> Table:
+  experiment, config = trained.experiment, trained.experiment.config
+  count, wrong = len(is_right), int((~is_right).sum())
   training = training_seconds(records, config.batch_size)
   rows = {
-    'test error': f'{100 * wrong / len(test):.2f}%',
-    'mistakes': f'{wrong:,} of {len(test):,} test images',
+    'test error': f'{100 * wrong / count:.2f}%',
+    'mistakes': f'{wrong:,} of {count:,} test images',
     'epochs': f'{trained.step / experiment.steps_per_epoch:.4g}',
     'training images': f'{len(experiment.dataset.train):,}',
     'model': f'{config.model_name}, '
@@ -133,9 +142,10 @@ def _classes(trained: Trained, scores: _Scores) -> Section:
   count = trained.experiment.dataset.num_classes
   confusion = np.zeros((count, count), int)
   np.add.at(confusion, (labels, scores.argmax(-1)), 1)
+  names = trained.experiment.dataset.class_names
   rows = [
     (
-      label,
+      names[label],
       row.sum(),
       f'{100 * row[label] / row.sum():.2f}%' if row.sum() else '–',
     )
@@ -179,6 +189,17 @@ def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
   pictures = perturb.draw(trained, one_of_each)
   sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
   return sections
+
+
+def _overlaps(
+  trained: Trained, is_right: Bool[np.ndarray, ' n']
+) -> list[Section]:
+  if not has_decoder(trained):
+    return []
+  count = trained.experiment.config.pictures.num_images
+  shown = [np.flatnonzero(which)[:count] for which in (is_right, ~is_right)]
+  figure = overlap.draw(trained, np.concatenate(shown))
+  return [Section('Reconstructions', [Block(figure=figure)])]
 
 
 def _couplings(trained: Trained, scores: _Scores) -> list[Section]:

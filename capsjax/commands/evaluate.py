@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from capsjax.commands.trained import Trained
-from capsjax.evaluation import Results, evaluate
+from capsjax.evaluation import Results
 
 FILE_NAME = 'evaluation.json'
 
@@ -42,18 +42,14 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
 
 
 def _evaluate(experiment, params):
-  split = experiment.dataset.test
   with tqdm(
-    total=len(split), unit='image', leave=False, disable=None
+    total=experiment.test_size, unit='image', leave=False, disable=None
   ) as progress:
-    return evaluate(
-      experiment.eval_fn(),
+    return experiment.evaluate(
       experiment.devices.replicate(params),
-      split,
-      batch_size=experiment.config.batch_size,
-      num_classes=experiment.dataset.num_classes,
+      experiment.dataset.test,
       on_batch=lambda done: progress.update(done - progress.n),
-    ).compute()
+    )
 
 
 def _table(results: Results, name: str, step: int) -> str:

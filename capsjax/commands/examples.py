@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Int, Integer
+from jaxtyping import Bool, Float, Int, Integer
 from tqdm import tqdm
 
 from capsjax.commands.trained import Trained
@@ -67,22 +67,34 @@ def one_of_each_class(
   return first
 
 
+def all_predicted(
+  scores: Float[np.ndarray, 'n num_classes'],
+  targets: Float[np.ndarray, 'n num_classes'],
+) -> Bool[np.ndarray, ' n']:
+  """Whether the highest scores of an example are those of its classes.
+
+  Args:
+    scores: the evidence for each class.
+    targets: 1 for each class that is present, the same number in each example.
+  """
+  count = int(targets[0].sum())
+  highest = np.argsort(-scores, -1, kind='stable')[:, :count]
+  return np.take_along_axis(targets, highest, -1).all(-1)
+
+
 def _predict_until(
   trained: Trained, is_enough: Callable[[Bool[np.ndarray, ' n']], bool]
 ) -> Bool[np.ndarray, ' n']:
   """Which of the first test images are predicted right, until it is enough."""
-  test = trained.experiment.dataset.test
+  experiment = trained.experiment
   is_right = np.zeros(0, bool)
   with tqdm(
-    total=len(test), unit='image', leave=False, disable=None
+    total=experiment.test_size, unit='image', leave=False, disable=None
   ) as progress:
-    for output in trained.experiment.apply_in_batches(
-      trained.params, test.images
-    ):
-      predictions = output.scores.argmax(-1)
-      labels = test.labels[len(is_right) :][: len(predictions)]
-      is_right = np.append(is_right, predictions == labels)
-      progress.update(len(predictions))
+    for output, targets in trained.inference.apply_in_batches(trained.params):
+      found = all_predicted(output.scores, targets)
+      is_right = np.append(is_right, found)
+      progress.update(len(targets))
       if is_enough(is_right):
         break
   return is_right

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 from ml_collections import ConfigDict
 
-from capsjax.commands.pictures import require_decoder
+from capsjax.commands.pictures import require_decoder, require_single_objects
 from capsjax.commands.trained import Trained
+from capsjax.errors import UserError
 from capsjax.visualization import explorer_page
 
 FILE_NAME = 'explorer.html'
@@ -25,22 +27,36 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
     The file.
 
   Raises:
-    UserError: if there is no such run or checkpoint, or no decoder.
+    UserError: if there is no such run or checkpoint, no decoder, or something
+      that the page does not know.
   """
   trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
   require_decoder(trained)
-  dataset, model = trained.experiment.dataset, trained.experiment.model
+  require_single_objects(trained)
+  experiment, dataset = trained.experiment, trained.experiment.dataset
+  model, shown = (
+    experiment.model,
+    np.arange(min(_NUM_IMAGES, len(dataset.test))),
+  )
+  conv_strides, primary_strides = model.strides(experiment.image_shape)
+  if conv_strides != (1, 1) or config.images.standardize:
+    raise UserError(
+      f'{workdir} has a network that the page cannot run: it knows neither '
+      'standardised images nor strides of the first convolution '
+      '(model.max_primary_capsules); train without them in a new --workdir'
+    )
+  images = np.rint(255 * trained.inference.examples(shown).images)
   page = explorer_page(
     trained.params,
     title=f'Capsules of {dataset.name}',
     footer=f'{workdir.name}, step {trained.step:,}; made by capsjax',
-    test_images=dataset.test.images[:_NUM_IMAGES],
-    test_labels=dataset.test.labels[:_NUM_IMAGES],
-    class_names=[str(label) for label in range(dataset.num_classes)],
+    test_images=images.astype(np.uint8),
+    test_labels=dataset.test.labels[shown],
+    class_names=dataset.class_names,
     num_iterations=model.num_iterations,
     leaky=model.leaky,
     padding=model.padding,
-    primary_strides=model.primary_strides,
+    primary_strides=primary_strides,
     primary_scale=model.primary_scale,
     perturbation_range=config.pictures.perturbation_range,
   )

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from capsjax.data import Split
-from capsjax.evaluation import Results, evaluate
+from capsjax.evaluation import Results
 from capsjax.experiment import Experiment
+from capsjax.inference import Inference
 from capsjax.training.progress import Progress
 from capsjax.training.writers import MetricsWriter, NullWriter
 from capsjax.visualization import (
@@ -25,9 +26,11 @@ class Monitor:
 
   Attributes:
     test: the last result on the test set, or None.
+    best: the best accuracy so far of what the best state is chosen by, or None.
 
   Args:
     experiment: what is trained.
+    best: that of before.
     writer: takes scalars and pictures.
     progress: takes lines for a person, and is paused meanwhile.
   """
@@ -35,15 +38,17 @@ class Monitor:
   def __init__(
     self,
     experiment: Experiment,
+    best: float | None,
     *,
     writer: MetricsWriter | NullWriter,
     progress: Progress,
   ) -> None:
     self.test: Results | None = None
+    self.best = best
     self._experiment = experiment
     self._writer = writer
     self._progress = progress
-    self._eval_fn = experiment.eval_fn()
+    self._inference = Inference(experiment)
 
   def __call__(self, step: int, params: Any) -> float | None:
     """Evaluates on the test set, and on the validation set if there is one.
@@ -67,24 +72,17 @@ class Monitor:
         )
     by_test = self._experiment.config.select_best_by == 'test'
     chosen = self.test if by_test else validation
-    return None if chosen is None else chosen.accuracy
-
-  def measure(self, split: Split, params: Any) -> Results:
-    """Evaluates on every image of a split."""
-    return evaluate(
-      self._eval_fn,
-      params,
-      split,
-      batch_size=self._experiment.config.batch_size,
-      num_classes=self._experiment.dataset.num_classes,
-    ).compute()
+    if chosen is None:
+      return None
+    self.best = max(chosen.accuracy, self.best or 0.0)
+    return chosen.accuracy
 
   def _measure(
     self, name: str, step: int, split: Split, params: Any
   ) -> Results:
     """Evaluates, writes and shows."""
     started = time.monotonic()
-    results = self.measure(split, params)
+    results = self._experiment.evaluate(params, split)
     scalars = self._experiment.scalars(name, results)
     scalars[f'{name}/seconds'] = time.monotonic() - started
     self._writer.write_scalars(step, scalars)
@@ -98,9 +96,14 @@ class Monitor:
   def _write_pictures(self, step: int, params: Any, results: Results) -> None:
     confusion = confusion_figure(np.array(results.confusion))
     pictures = {'test/confusion': figure_pixels(confusion)}
-    images = self._experiment.dataset.test.images[:_NUM_PICTURES]
-    reconstructions = self._experiment.apply(params, images).reconstructions
+    shown = np.arange(min(_NUM_PICTURES, self._experiment.test_size))
+    reconstructions = self._inference.apply(params, shown).reconstructions
     if reconstructions is not None:
-      rows = [images / np.float32(255), reconstructions]
+      rows = [self._inference.examples(shown).images]
+      # Of images of several objects, there is one of each.
+      several = reconstructions.ndim > rows[0].ndim
+      rows += (
+        list(reconstructions.swapaxes(0, 1)) if several else [reconstructions]
+      )
       pictures['test/images_and_reconstructions'] = image_grid(rows)
     self._writer.write_images(step, pictures)

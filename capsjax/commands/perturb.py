@@ -8,7 +8,11 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from capsjax.commands.examples import first_of_each_class
-from capsjax.commands.pictures import require_decoder, save_figure
+from capsjax.commands.pictures import (
+  require_decoder,
+  require_single_objects,
+  save_figure,
+)
 from capsjax.commands.trained import Trained
 from capsjax.visualization import perturb_capsules, perturbation_figure
 
@@ -31,10 +35,12 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
     The file with all classes.
 
   Raises:
-    UserError: if there is no such run or checkpoint, or no decoder.
+    UserError: if there is no such run or checkpoint, no decoder, or images of
+      several objects.
   """
   trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
   require_decoder(trained)
+  require_single_objects(trained)
   chosen = first_of_each_class(trained)
   labels = trained.experiment.dataset.test.labels
   for position in chosen:
@@ -52,12 +58,11 @@ def draw(
     trained: the run.
     positions: of the images in the test set.
   """
-  experiment = trained.experiment
-  test, pictures = experiment.dataset.test, experiment.config.pictures
-  images, labels = test.images[positions], test.labels[positions]
+  experiment, dataset = trained.experiment, trained.experiment.dataset
+  pictures, labels = experiment.config.pictures, dataset.test.labels[positions]
   limit = pictures.perturbation_range
   offsets = np.linspace(-limit, limit, pictures.perturbation_steps)
-  capsules = experiment.apply(trained.params, images).capsules
+  capsules = trained.inference.apply(trained.params, positions).capsules
   chosen = capsules[np.arange(len(labels)), labels]
   perturbed = perturb_capsules(chosen, offsets)
   shape = perturbed.shape[:3]
@@ -65,13 +70,13 @@ def draw(
   everywhere = np.broadcast_to(
     perturbed[..., None, :], (*shape, *capsules.shape[1:])
   )
-  decoded = experiment.decode(
+  decoded = trained.inference.decode(
     trained.params,
     everywhere.reshape(-1, *capsules.shape[1:]),
     np.repeat(labels, shape[1] * shape[2]),
   )
   titles = [
-    f'class {label}, test image {position}'
+    f'class {dataset.class_names[label]}, test image {position}'
     for label, position in zip(labels, positions, strict=True)
   ]
   return perturbation_figure(

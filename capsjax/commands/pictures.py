@@ -33,6 +33,19 @@ def require_decoder(trained: Trained) -> None:
     )
 
 
+def require_single_objects(trained: Trained) -> None:
+  """Refuses a run on images that show several objects.
+
+  Raises:
+    UserError: if there are several.
+  """
+  if trained.experiment.examples.num_objects > 1:
+    raise UserError(
+      f'the images of {trained.workdir} show several objects, and this is for '
+      'one; see them with reconstruct or report'
+    )
+
+
 def save_figure(
   figure: 'matplotlib.figure.Figure', workdir: Path, name: str
 ) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int
 from ml_collections import ConfigDict
 
+from capsjax.commands import overlap
 from capsjax.commands.examples import first_right_and_wrong
 from capsjax.commands.pictures import require_decoder, save_figure
 from capsjax.commands.trained import Trained
@@ -20,7 +21,8 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
   """Writes `pictures/reconstructions.png`.
 
   It shows the first test images that are predicted right, and the first that
-  are predicted wrong, up to `config.pictures.num_images` of each.
+  are predicted wrong, up to `config.pictures.num_images` of each. Where images
+  show two objects, both reconstructions are overlaid in two colours.
 
   Args:
     config: the configuration.
@@ -36,7 +38,9 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
   trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
   require_decoder(trained)
   chosen = first_right_and_wrong(trained, config.pictures.num_images)
-  return save_figure(draw(trained, chosen), workdir, 'reconstructions.png')
+  several = trained.experiment.examples.num_objects > 1
+  figure = (overlap.draw if several else draw)(trained, chosen)
+  return save_figure(figure, workdir, 'reconstructions.png')
 
 
 def draw(
@@ -48,15 +52,15 @@ def draw(
     trained: the run.
     positions: of the images in the test set.
   """
-  test = trained.experiment.dataset.test
-  images, labels = test.images[positions], test.labels[positions]
-  experiment, params = trained.experiment, trained.params
-  output = experiment.apply(params, images)
+  dataset, params = trained.experiment.dataset, trained.params
+  labels, inference = dataset.test.labels[positions], trained.inference
+  output = inference.apply(params, positions)
   predictions = output.scores.argmax(-1)
   return reconstruction_figure(
-    images / np.float32(255),
+    inference.examples(positions).images,
     labels,
     predictions,
-    by_prediction=experiment.decode(params, output.capsules, predictions),
-    by_label=experiment.decode(params, output.capsules, labels),
+    by_prediction=inference.decode(params, output.capsules, predictions),
+    by_label=inference.decode(params, output.capsules, labels),
+    class_names=dataset.class_names,
   )

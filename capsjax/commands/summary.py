@@ -16,14 +16,15 @@ def start_summary(
   sizes = [f'{len(dataset.train):,} training']
   if dataset.validation is not None:
     sizes.append(f'{len(dataset.validation):,} validation')
-  sizes.append(f'{len(dataset.test):,} test')
-  height, width, channels = dataset.image_shape
+  sizes.append(f'{experiment.test_size:,} test')
+  height, width, channels = experiment.image_shape
   step = int(state.step)
   start = f'continued after step {step:,}' if step else 'from the beginning'
   lines = {
     'devices': experiment.devices.description,
     'data': f'{dataset.name}: {" + ".join(sizes)} images, '
-    f'{height}x{width}x{channels}, {dataset.num_classes} classes',
+    f'{height}x{width}x{channels}, {dataset.num_classes} classes'
+    + (', two in each image' if config.num_objects == 2 else ''),
     'model': f'{config.model_name}, {count_parameters(state.params):,} '
     'parameters',
     'training': f'{config.num_epochs} epochs of {plan.steps_per_epoch} steps, '

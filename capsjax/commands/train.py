@@ -51,15 +51,16 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
     say(start_summary(experiment, plan, workdir, state))
     state, monitor = _train(experiment, plan, workdir, state, best)
   step = int(state.step)
-  if step < plan.num_steps:
+  if step < plan.num_steps and not plan.is_good_enough(monitor.best):
     say(
       f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
       f'on: python -m capsjax.main --workdir {workdir}'
     )
     return None
   # A run that was finished before is measured again, but not written again.
-  test = experiment.dataset.test
-  results = monitor.test or monitor.measure(test, state.params)
+  results = monitor.test or experiment.evaluate(
+    experiment.devices.replicate(state.params), experiment.dataset.test
+  )
   minutes = (time.monotonic() - started) / 60
   say(closing_lines(results, step / plan.steps_per_epoch, workdir, minutes))
   return results
@@ -87,7 +88,7 @@ def _train(
     ) as progress,
     StopRequest() as stop,
   ):
-    monitor = Monitor(experiment, writer=writer, progress=progress)
+    monitor = Monitor(experiment, best, writer=writer, progress=progress)
 
     def write(step, results, learning_rate):
       scalars = experiment.scalars('train', results)
@@ -106,7 +107,7 @@ def _train(
       devices.replicate(state),
       plan=plan,
       train_fn=experiment.train_fn(single_step=plan.steps_per_call == 1),
-      data=experiment.device_data(),
+      data=experiment.device_data(experiment.dataset.train),
       order_key=experiment.keys.order,
       evaluate=monitor,
       best=best,
@@ -126,8 +127,11 @@ def _plan(experiment: Experiment) -> Plan:
     num_steps=config.num_epochs * experiment.steps_per_epoch,
     steps_per_epoch=experiment.steps_per_epoch,
     steps_per_call=config.steps_per_call or default,
-    eval_every_epochs=config.eval_every_epochs,
+    eval_every_steps=max(
+      1, round(config.eval_every_epochs * experiment.steps_per_epoch)
+    ),
     checkpoint_every_seconds=config.checkpoint_every_seconds,
+    stop_at=config.stop_at_accuracy or None,
   )
 
 

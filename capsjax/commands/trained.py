@@ -10,6 +10,7 @@ from capsjax import configuration
 from capsjax.commands.workdir import CHECKPOINTS, is_claimed
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
+from capsjax.inference import Inference
 from capsjax.training.restore import restore
 
 
@@ -19,12 +20,14 @@ class Trained:
 
   Attributes:
     experiment: the parts of the run.
+    inference: its model on its test set.
     workdir: its folder.
     step: the step of the checkpoint.
     params: its parameters, as NumPy arrays.
   """
 
   experiment: Experiment
+  inference: Inference
   workdir: Path
   step: int
   params: Any
@@ -63,7 +66,13 @@ class Trained:
         f'{workdir} is being trained; this is its checkpoint of step '
         f'{restored.step:,}'
       )
-    return cls(experiment, workdir, restored.step, restored.state.params)
+    return cls(
+      experiment,
+      Inference(experiment),
+      workdir,
+      restored.step,
+      restored.state.params,
+    )
 
 
 def _parse_checkpoint(name):

@@ -5,15 +5,29 @@ from typing import NamedTuple
 from jaxtyping import Array, Float
 
 
+class Objects(NamedTuple):
+  """What an image of several objects is made of, in the order of the classes.
+
+  Attributes:
+    images: each object alone, where it is in the whole image.
+    targets: 1 for the class of the object, else 0.
+  """
+
+  images: Float[Array, 'batch num_objects height width channels']
+  targets: Float[Array, 'batch num_objects num_classes']
+
+
 class Batch(NamedTuple):
   """Examples on the device, ready for a model.
 
   Attributes:
-    images: in [0, 1], float32.
+    images: float32, in [0, 1] unless they are standardised.
     targets: 1 for each class that is present, else 0.
     weights: 1 for an example, 0 for padding.
+    objects: the parts of images that show several objects, else None.
   """
 
   images: Float[Array, 'batch height width channels']
   targets: Float[Array, 'batch num_classes']
   weights: Float[Array, ' batch']
+  objects: Objects | None = None

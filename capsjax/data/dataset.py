@@ -146,5 +146,32 @@ def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
   )
 
 
+def limit_training(dataset: Dataset, *, train_size: int, seed: int) -> Dataset:
+  """Leaves a random part of the training images.
+
+  Args:
+    dataset: the data set; unchanged.
+    train_size: how many to leave; 0 for all.
+    seed: the same seed chooses the same images, and more of them with them.
+
+  Returns:
+    The data set with the smaller split, in the old order.
+
+  Raises:
+    UserError: there are not so many.
+  """
+  size = len(dataset.train)
+  if not train_size:
+    return dataset
+  if train_size > size:
+    raise UserError(
+      f'train_size={train_size}, but {dataset.name} has {size} training images;'
+      ' ask for fewer, or 0 for all of them'
+    )
+  chosen = np.zeros(size, bool)
+  chosen[np.random.default_rng(seed).permutation(size)[:train_size]] = True
+  return dataclasses.replace(dataset, train=_select(dataset.train, chosen))
+
+
 def _select(split: Split, chosen: np.ndarray) -> Split:
   return Split(split.images[chosen], split.labels[chosen])

@@ -1,11 +1,34 @@
 """One name, one data set."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
-from capsjax.data.dataset import Dataset, hold_out
+from capsjax.data.dataset import Dataset, hold_out, limit_training
 from capsjax.data.digits import load_digits
+from capsjax.data.folder import load_folder
 from capsjax.data.mnist import load_fashion_mnist, load_mnist
+from capsjax.data.placed_mnist import (
+  load_affine_mnist,
+  load_affnist,
+  load_expanded_mnist,
+)
+from capsjax.data.smallnorb import load_smallnorb
+from capsjax.data.svhn import load_svhn
 from capsjax.data.tfds import load_tfds
+from capsjax.errors import UserError
+
+# What knows its files without TFDS.
+_LOADERS: dict[str, Callable[..., Dataset]] = {
+  'affine_mnist': load_affine_mnist,
+  'affnist': load_affnist,
+  'expanded_mnist': load_expanded_mnist,
+  'fashion_mnist': load_fashion_mnist,
+  'folder': load_folder,
+  'mnist': load_mnist,
+  'smallnorb': load_smallnorb,
+  'svhn': load_svhn,
+}
 
 
 def load_dataset(
@@ -13,31 +36,49 @@ def load_dataset(
   *,
   data_dir: str | os.PathLike[str] | None = None,
   validation_size: int = 0,
+  train_size: int = 0,
   seed: int = 0,
+  image_size: int = 0,
+  channels: int = 0,
 ) -> Dataset:
   """Loads a data set by name.
 
   Args:
-    name: 'mnist', 'fashion_mnist', 'digits' (needs no download), or the name
-      of any image-classification set of TensorFlow Datasets.
+    name: 'mnist', 'fashion_mnist', 'digits' (needs no download), 'svhn',
+      'smallnorb', 'expanded_mnist', 'affine_mnist', 'affnist', 'folder' (class
+      folders of pictures in `data_dir`), or the name of any
+      image-classification set of TensorFlow Datasets.
     data_dir: the folder that data lie in and are downloaded into; None for the
       user's cache.
     validation_size: how many training images to hold out for validation.
-    seed: chooses the images held out.
+    train_size: how many training images to leave; 0 for all.
+    seed: chooses the images held out and left, and the test of 'folder' where
+      it has none of its own. Tests that are drawn, of 'affine_mnist' and
+      'expanded_mnist', do not depend on it.
+    image_size: the side that pictures of 'folder' are resized to; 0 for theirs.
+    channels: how many the pictures of 'folder' are given, 1 or 3; 0 for theirs.
 
   Returns:
     The data set.
 
   Raises:
     UserError: the name is unknown, or the data are missing, damaged or cannot
-      be downloaded.
+      be downloaded; or the form of other pictures than those of 'folder' is to
+      be changed.
   """
+  options: dict[str, Any] = {'data_dir': data_dir}
+  if name == 'folder':
+    options |= {'image_size': image_size, 'channels': channels, 'seed': seed}
+  elif image_size or channels:
+    raise UserError(
+      f'images.size and images.channels are for dataset=folder, not {name}; '
+      'set both to 0'
+    )
   if name == 'digits':
     dataset = load_digits()
-  elif name == 'mnist':
-    dataset = load_mnist(data_dir=data_dir)
-  elif name == 'fashion_mnist':
-    dataset = load_fashion_mnist(data_dir=data_dir)
+  elif name in _LOADERS:
+    dataset = _LOADERS[name](**options)
   else:
     dataset = load_tfds(name, data_dir=data_dir)
-  return hold_out(dataset, validation_size=validation_size, seed=seed)
+  dataset = hold_out(dataset, validation_size=validation_size, seed=seed)
+  return limit_training(dataset, train_size=train_size, seed=seed)

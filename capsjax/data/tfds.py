@@ -19,6 +19,8 @@ from capsjax.errors import UserError, first_line, nearest
 
 _BLOCK_SIZE = 1000
 _SPLITS = ('train', 'test', 'validation')
+# The features that are the channels of the images, and that of the classes.
+_FORMS = ((('image',), 'label'), (('image', 'image2'), 'label_category'))
 # What load_dataset knows without TFDS; it is here for the nearest names.
 _OWN_NAMES = ('mnist', 'fashion_mnist', 'digits')
 
@@ -30,7 +32,8 @@ def load_tfds(
 
   The set needs a feature `image` (uint8, of one size), a feature `label` (a
   ClassLabel) and a split `train`. Where there is no split `test`, the split
-  `validation` is the test.
+  `validation` is the test. A stereo pair `image` and `image2` with
+  `label_category`, as in smallnorb, becomes the channels of one image.
 
   Args:
     name: as in `tfds.builder`, such as 'cifar10' or 'cifar10:3.0.2'.
@@ -127,17 +130,25 @@ def _prepare(builder: Any, name: str, folder: pathlib.Path) -> None:
     ) from error
 
 
+def _form(builder: Any, name: str) -> tuple[tuple[str, ...], str]:
+  features = builder.info.features
+  for images, label in _FORMS:
+    if {*images, label} <= set(features):
+      return images, label
+  raise UserError(
+    f'{name} has the features {", ".join(features)}, but capsjax needs'
+    " 'image' and 'label': choose an image-classification set"
+  )
+
+
 def _num_classes(builder: Any, name: str) -> int:
   features = builder.info.features
-  if not {'image', 'label'} <= set(features):
+  images, label = _form(builder, name)
+  num_classes = getattr(features[label], 'num_classes', None)
+  dtypes = {np.dtype(features[image].np_dtype) for image in images}
+  if not num_classes or dtypes != {np.dtype(np.uint8)}:
     raise UserError(
-      f'{name} has the features {", ".join(features)}, but capsjax needs'
-      " 'image' and 'label': choose an image-classification set"
-    )
-  num_classes = getattr(features['label'], 'num_classes', None)
-  if not num_classes or features['image'].np_dtype != np.uint8:
-    raise UserError(
-      f"{name} must have uint8 images and a ClassLabel 'label' to be"
+      f"{name} must have uint8 images and a ClassLabel '{label}' to be"
       ' classified: choose another data set'
     )
   return int(num_classes)
@@ -147,9 +158,11 @@ def _decode(
   builder: Any, name: str, splits: list[str]
 ) -> dict[str, np.ndarray]:
   arrays = {}
+  form = _form(builder, name)
   try:
     for split in splits:
-      images, labels = _decode_split(builder.as_data_source(split), name)
+      source = builder.as_data_source(split)
+      images, labels = _decode_split(source, name, *form)
       arrays[f'{split}_images'], arrays[f'{split}_labels'] = images, labels
   except UserError:
     raise
@@ -167,21 +180,25 @@ def _decode(
 
 
 def _decode_split(
-  source: Any, name: str
+  source: Any, name: str, channels: tuple[str, ...], label: str
 ) -> tuple[UInt8[np.ndarray, 'n h w c'], Int[np.ndarray, ' n']]:
-  shape = source[0]['image'].shape
+  def image_of(example):
+    return np.concatenate([example[key] for key in channels], axis=-1)
+
+  shape = image_of(source[0]).shape
   images = np.empty((len(source), *shape), np.uint8)
   labels = np.empty(len(source), np.int32)
   for start in range(0, len(source), _BLOCK_SIZE):
     places = range(start, min(start + _BLOCK_SIZE, len(source)))
     examples = source.__getitems__(list(places))
     for place, example in zip(places, examples, strict=True):
-      if example['image'].shape != shape:
+      image = image_of(example)
+      if image.shape != shape:
         raise UserError(
           f'{name} has images of several sizes, such as {shape} and'
-          f' {example["image"].shape}: choose a set with images of one size'
+          f' {image.shape}: choose a set with images of one size'
         )
-      images[place], labels[place] = example['image'], example['label']
+      images[place], labels[place] = image, example[label]
   return images, labels
 
 

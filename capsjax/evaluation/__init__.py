@@ -1,12 +1,18 @@
 """Losses and exact metrics: sums over examples, divided once at the end."""
 
-from capsjax.evaluation.evaluate import EvaluateFn, create_eval_step, evaluate
+from capsjax.evaluation.evaluate import (
+  EvaluateFn,
+  create_eval_step,
+  evaluate,
+  padded_batches,
+)
 from capsjax.evaluation.metrics import Metrics, Results
 from capsjax.evaluation.objective import (
   Losses,
   Objective,
   capsule_losses,
   cross_entropy_losses,
+  sigmoid_losses,
 )
 
 __all__ = [
@@ -19,4 +25,6 @@ __all__ = [
   'create_eval_step',
   'cross_entropy_losses',
   'evaluate',
+  'padded_batches',
+  'sigmoid_losses',
 ]

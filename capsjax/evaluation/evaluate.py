@@ -4,47 +4,38 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from capsjax.data.augment import scale_images
-from capsjax.data.batch import Batch
-from capsjax.data.dataset import Split
+from capsjax.data.examples import DeviceData, Examples
 from capsjax.evaluation.metrics import Metrics
 from capsjax.evaluation.objective import Objective
 
-# Called with parameters and arrays uint8 [b, h, w, c], int32 [b] and float32
-# [b]: images, labels, weights.
+# Called with parameters, a split on the device, and arrays int32 [b] and
+# float32 [b]: the numbers of examples and their weights.
 EvaluateFn = Callable[..., Metrics]
 
 
 def create_eval_step(
-  apply_fn: Callable[..., Any],
-  objective: Objective,
-  *,
-  num_classes: int,
-  num_labels: int,
+  apply_fn: Callable[..., Any], objective: Objective, examples: Examples
 ) -> EvaluateFn:
   """Makes the pure function that evaluates one batch on one device.
 
   Args:
     apply_fn: a model's `apply`.
     objective: the losses.
-    num_classes: the number of classes.
-    num_labels: how many classes an example has.
+    examples: how an example is made.
 
   Returns:
-    `eval_step(params, images, labels, weights, *, axis_name=None)`, whose
+    `eval_step(params, data, indices, weights, *, axis_name=None)`, whose
     metrics are summed over the axis if it is named.
   """
 
-  def eval_step(params, images, labels, weights, *, axis_name=None):
-    targets = jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
-    batch = Batch(scale_images(images), targets, weights)
+  def eval_step(params, data, indices, weights, *, axis_name=None):
+    batch = examples.test_batch(data, indices)._replace(weights=weights)
     # The model is not told the targets, so it decodes what it predicts.
     output = apply_fn({'params': params}, batch.images)
     losses = objective(output, batch)
-    metrics = Metrics.of(output, batch, losses, num_labels=num_labels)
+    metrics = Metrics.of(output, batch, losses, num_labels=examples.num_objects)
     return jax.lax.psum(metrics, axis_name) if axis_name else metrics
 
   return eval_step
@@ -53,8 +44,9 @@ def create_eval_step(
 def evaluate(
   evaluate_fn: EvaluateFn,
   params: Any,
-  split: Split,
+  data: DeviceData,
   *,
+  size: int,
   batch_size: int,
   num_classes: int,
   on_batch: Callable[[int], None] = lambda count: None,
@@ -64,7 +56,8 @@ def evaluate(
   Args:
     evaluate_fn: a compiled eval step.
     params: the model's parameters.
-    split: what to evaluate on.
+    data: the split, on the device.
+    size: the number of examples that are made of it.
     batch_size: the number of examples of each call; the last is padded.
     num_classes: the number of classes.
     on_batch: called with the number of examples that are under way.
@@ -73,24 +66,24 @@ def evaluate(
     The sums, on the device.
   """
   metrics = Metrics.empty(num_classes)
-  done = 0
-  for images, labels, weights in _padded_batches(split, batch_size):
-    metrics = metrics.merge(evaluate_fn(params, images, labels, weights))
-    done = min(done + batch_size, len(split))
-    on_batch(done)
+  for indices, weights in padded_batches(size, batch_size):
+    metrics = metrics.merge(evaluate_fn(params, data, indices, weights))
+    on_batch(int(indices[0]) + int(weights.sum()))
   return metrics
 
 
-def _padded_batches(
-  split: Split, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-  for start in range(0, len(split), batch_size):
-    images = split.images[start : start + batch_size]
-    labels = split.labels[start : start + batch_size]
-    missing = batch_size - len(labels)
-    weights = np.ones(len(labels), np.float32)
-    yield (
-      np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))),
-      np.pad(labels, (0, missing)),
-      np.pad(weights, (0, missing)),
-    )
+def padded_batches(
+  size: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """The numbers of all examples, with weight 0 where the last batch repeats.
+
+  Args:
+    size: the number of examples.
+    batch_size: that of each batch.
+
+  Yields:
+    Numbers of examples, int32, and their weights, float32.
+  """
+  for start in range(0, size, batch_size):
+    numbers = np.arange(start, start + batch_size, dtype=np.int32)
+    yield np.minimum(numbers, size - 1), (numbers < size).astype(np.float32)

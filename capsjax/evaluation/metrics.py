@@ -94,7 +94,9 @@ class Metrics:
     sums = jax.tree.map(lambda x: np.asarray(x, np.float64), self)
     if not sums.count:
       raise ValueError('there are no examples to compute metrics of')
-    of_class = np.maximum(sums.confusion.sum(-1), 1)
+    # A class that is present stands in its row once for each prediction.
+    num_predictions = np.sqrt(sums.confusion.sum() / sums.count)
+    of_class = np.maximum(sums.confusion.sum(-1), 1) / max(num_predictions, 1)
     return Results(
       count=int(sums.count),
       accuracy=float(sums.correct / sums.count),

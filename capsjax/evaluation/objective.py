@@ -45,7 +45,8 @@ def capsule_losses(
   """Margin loss plus the weighted reconstruction loss (section 4.1).
 
   Args:
-    output: of a CapsNet, with or without reconstructions.
+    output: of a CapsNet, with or without reconstructions: one of each image, or
+      of each object if the batch has objects.
     batch: the images and targets.
     positive_margin: as for `ops.margin_loss`, like the next two.
     negative_margin: the length that an absent class should stay below.
@@ -66,7 +67,15 @@ def capsule_losses(
   )
   if output.reconstructions is None:
     return Losses(margin_weight * margin, margin, jnp.zeros_like(margin))
-  reconstruction = ops.reconstruction_loss(output.reconstructions, batch.images)
+  if batch.objects is None:
+    reconstruction = ops.reconstruction_loss(
+      output.reconstructions, batch.images
+    )
+  else:
+    # Each object against itself alone (section 6).
+    reconstruction = jnp.sum(
+      ops.reconstruction_loss(output.reconstructions, batch.objects.images), -1
+    )
   total = margin_weight * margin + reconstruction_weight * reconstruction
   return Losses(total, margin, reconstruction)
 
@@ -83,4 +92,22 @@ def cross_entropy_losses(output: ModelOutput, batch: Batch) -> Losses:
   """
   log_probabilities = jax.nn.log_softmax(output.scores, -1)
   cross_entropy = -jnp.sum(batch.targets * log_probabilities, -1)
+  return Losses(cross_entropy, cross_entropy, jnp.zeros_like(cross_entropy))
+
+
+def sigmoid_losses(output: ModelOutput, batch: Batch) -> Losses:
+  """The sigmoid cross entropy of a baseline for several objects (section 6).
+
+  Args:
+    output: scores are logits.
+    batch: the targets, 1 for each class that is present.
+
+  Returns:
+    The losses, summed over the classes, those of reconstruction 0.
+  """
+  present = jax.nn.log_sigmoid(output.scores)
+  absent = jax.nn.log_sigmoid(-output.scores)
+  cross_entropy = -jnp.sum(
+    batch.targets * present + (1 - batch.targets) * absent, -1
+  )
   return Losses(cross_entropy, cross_entropy, jnp.zeros_like(cross_entropy))

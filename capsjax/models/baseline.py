@@ -42,7 +42,7 @@ class BaselineCNN(nn.Module):
   def __call__(
     self,
     images: Float[Array, 'batch height width channels'],
-    targets: Float[Array, 'batch num_classes'] | None = None,
+    targets: Float[Array, 'batch *num_objects num_classes'] | None = None,
     *,
     train: bool = False,
   ) -> ModelOutput:

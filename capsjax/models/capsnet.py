@@ -1,6 +1,8 @@
 """The network of the paper (section 4), every size of it a field."""
 
 import functools
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +32,10 @@ class CapsNet(nn.Module):
     primary_kernel_size: the kernel's size of the primary capsules.
     primary_strides: its strides.
     padding: 'VALID' or 'SAME', of both convolutions.
+    max_primary_capsules: the strides of the two convolutions are doubled in
+      turn, the first one's first, until there are at most so many primary
+      capsules, whose number decides memory and time; 0 for the strides as they
+      are. 28x28 images have 1,152 of them, 128x128 would have 100,352.
     hidden_capsules: `(num_capsules, capsule_dim)` of each capsule layer between
       the primary and the class capsules; none in the paper.
     num_iterations: routing iterations of every routed layer.
@@ -41,8 +47,8 @@ class CapsNet(nn.Module):
     learn_log_priors: whether the initial routing logits are learned.
     has_decoder: whether images are reconstructed.
     decoder_sizes: the decoder's hidden layers.
-    num_labels: how many of the longest capsules are decoded when no targets are
-      given: the number of objects in an image.
+    num_labels: the number of objects in an image; so many of the longest
+      capsules are decoded when no targets are given.
     initialization: the initialisers.
     primary_cell: replaces the convolution of the primary capsules.
     routing_fn: replaces dynamic routing, its options included.
@@ -60,6 +66,7 @@ class CapsNet(nn.Module):
   primary_kernel_size: tuple[int, int] = (9, 9)
   primary_strides: tuple[int, int] = (2, 2)
   padding: str = 'VALID'
+  max_primary_capsules: int = 0
   hidden_capsules: Sequence[tuple[int, int]] = ()
   num_iterations: int = 3
   stop_gradient: bool = False
@@ -80,7 +87,7 @@ class CapsNet(nn.Module):
   def __call__(
     self,
     images: Float[Array, 'batch height width channels'],
-    targets: Float[Array, 'batch num_classes'] | None = None,
+    targets: Float[Array, 'batch *num_objects num_classes'] | None = None,
     *,
     train: bool = False,
   ) -> ModelOutput:
@@ -88,17 +95,23 @@ class CapsNet(nn.Module):
 
     Args:
       images: in [0, 1].
-      targets: the class capsules to decode, 1 for each, as in training; the
-        `num_labels` longest if not given.
+      targets: 1 for each class capsule to decode, as in training: all those of
+        an image together, or, with one more axis, each object's for itself.
+        The `num_labels` longest capsules if not given, each for itself and in
+        the order of the classes if they are several.
       train: has no effect; every model takes it.
 
     Returns:
       Scores (the lengths of the class capsules), class capsules and, with a
-      decoder, reconstructions.
+      decoder, reconstructions: one of each image, or one of each object.
     """
     del train
-    features = nn.relu(self._convolution('conv')(images))
-    capsules = self._primary_capsules('primary_capsules')(features)
+    conv_strides, primary_strides = self.strides(images.shape[-3:])
+    features = nn.relu(self._convolution('conv', conv_strides)(images))
+    primary_capsules = self._primary_capsules(
+      'primary_capsules', primary_strides
+    )
+    capsules = primary_capsules(features)
     for index, (num_capsules, dim) in enumerate(self.hidden_capsules):
       layer = self._dense_capsules(num_capsules, dim, f'capsules_{index}')
       capsules = layer(capsules)
@@ -109,10 +122,15 @@ class CapsNet(nn.Module):
     scores = ops.lengths(capsules)
     if not self.has_decoder:
       return ModelOutput(scores, capsules)
-    if targets is None:
-      targets = ops.top_k_mask(scores, k=self.num_labels)
+    if targets is None and self.num_labels == 1:
+      targets = ops.longest_mask(scores)
+    elif targets is None:
+      targets = ops.top_k_masks(scores, k=self.num_labels)
+    chosen = capsules
+    if targets.ndim > scores.ndim:
+      chosen = capsules[:, None].repeat(targets.shape[1], 1)
     decoder = self.decoder(images.shape[-3:])
-    reconstructions = decoder(ops.mask_capsules(capsules, targets))
+    reconstructions = decoder(ops.mask_capsules(chosen, targets))
     return ModelOutput(scores, capsules, reconstructions.astype(jnp.float32))
 
   @nn.nowrap  # a method of the module would need its parameters
@@ -127,23 +145,70 @@ class CapsNet(nn.Module):
       name='decoder',
     )
 
-  def _convolution(self, name):
+  @nn.nowrap
+  def strides(
+    self, image_shape: tuple[int, ...]
+  ) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Strides of the first and of the primary convolution.
+
+    Args:
+      image_shape: height, width and channels.
+
+    Returns:
+      (1, 1) and `primary_strides`, multiplied by powers of 2 where there would
+      be more than `max_primary_capsules`.
+
+    Raises:
+      ValueError: if so few capsules cannot be.
+    """
+    conv, primary = (1, 1), self.primary_strides
+    if 0 < self.max_primary_capsules < self.num_types:
+      raise ValueError(
+        f'max_primary_capsules={self.max_primary_capsules} is less than one '
+        f'capsule of each of the {self.num_types} types'
+      )
+    layers_before = itertools.cycle((0, 1))
+    while self._num_primary_capsules(image_shape, conv, primary) > (
+      self.max_primary_capsules or math.inf
+    ):
+      if next(layers_before) == 0:
+        conv = (2 * conv[0], 2 * conv[1])
+      else:
+        primary = (2 * primary[0], 2 * primary[1])
+    return conv, primary
+
+  def _num_primary_capsules(self, image_shape, conv, primary):
+    number = self.num_types
+    for side in (0, 1):
+      size = image_shape[side]
+      for kernel, stride in (
+        (self.conv_kernel_size[side], conv[side]),
+        (self.primary_kernel_size[side], primary[side]),
+      ):
+        # VALID loses the border, SAME keeps it.
+        lost = kernel - 1 if self.padding == 'VALID' else 0
+        size = -(-(size - lost) // stride)
+      number *= size
+    return number
+
+  def _convolution(self, name, strides):
     return layers.Convolution(
       self.conv_features,
       self.conv_kernel_size,
-      padding=self.padding,
+      strides,
+      self.padding,
       kernel_init=self.initialization.conv,
       bias_init=self.initialization.bias,
       dtype=self.dtype,
       name=name,
     )
 
-  def _primary_capsules(self, name):
+  def _primary_capsules(self, name, strides):
     return layers.PrimaryCapsules(
       self.num_types,
       self.primary_dim,
       self.primary_kernel_size,
-      self.primary_strides,
+      strides,
       self.padding,
       cell=self.primary_cell,
       scale=self.primary_scale,

@@ -23,11 +23,12 @@ _NAMED_VALUES: dict[str, Mapping[str, Any]] = {
 }
 
 
-def create_model(name: str, **fields: Any) -> nn.Module:
+def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
   """Builds a model from its name and fields.
 
   Args:
     name: 'capsnet' or 'baseline'.
+    num_labels: how many objects an image shows; a baseline need not know it.
     **fields: the model's fields; `initialization` and `dtype` by name.
 
   Returns:
@@ -37,6 +38,8 @@ def create_model(name: str, **fields: Any) -> nn.Module:
     UserError: if the name, a field or a named value is unknown.
   """
   model = choose(_MODELS, name, 'model')
+  if model is CapsNet:
+    fields['num_labels'] = num_labels
   known = [f for f in model.__dataclass_fields__ if f not in ('parent', 'name')]
   for field in fields:
     choose(dict.fromkeys(known), field, f'field of model {name!r}')

@@ -17,6 +17,7 @@ from capsjax.ops.masks import (
   longest_mask,
   mask_capsules,
   top_k_mask,
+  top_k_masks,
 )
 from capsjax.ops.routing import (
   SquashFn,
@@ -41,4 +42,5 @@ __all__ = [
   'routing_iteration',
   'squash',
   'top_k_mask',
+  'top_k_masks',
 ]

@@ -32,8 +32,23 @@ def top_k_mask(
   Returns:
     A float32 mask with exactly k ones; of equal lengths the first one wins.
   """
+  return jnp.sum(top_k_masks(lengths, k=k), -2)
+
+
+def top_k_masks(
+  lengths: Float[Array, '*batch num_classes'], *, k: int
+) -> Float[Array, '*batch k num_classes']:
+  """Selects each of the k longest capsules for itself.
+
+  Args:
+    lengths: capsule lengths.
+    k: how many capsules to select, from 1 to the number of classes.
+
+  Returns:
+    k float32 masks with one 1 each, in the order of the classes.
+  """
   _, indices = jax.lax.top_k(lengths, k)
-  return jnp.sum(label_mask(indices, num_classes=lengths.shape[-1]), -2)
+  return label_mask(jnp.sort(indices), num_classes=lengths.shape[-1])
 
 
 def longest_mask(

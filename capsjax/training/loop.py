@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from capsjax.data.batches import epoch_permutation
+from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
 from capsjax.training.checkpoint import Checkpointer
 from capsjax.training.parallel import TrainFn
-from capsjax.training.pipeline import DeviceData
 from capsjax.training.reporter import Reporter
 from capsjax.training.state import TrainState
 
@@ -26,22 +26,40 @@ class Plan:
     num_steps: the number of steps of the whole run.
     steps_per_epoch: the number of steps of an epoch.
     steps_per_call: at most so many steps are taken without the host.
-    eval_every_epochs: epochs between evaluations; there is one at the end too.
+    eval_every_steps: steps between evaluations; there is one at the end too.
     checkpoint_every_seconds: seconds between checkpoints; there is one at the
       end too, however the run ends.
+    stop_at: the run ends early when an evaluation gives such a number.
   """
 
   num_steps: int
   steps_per_epoch: int
   steps_per_call: int
-  eval_every_epochs: int
+  eval_every_steps: int
   checkpoint_every_seconds: float
+  stop_at: float | None = None
+
+  def steps_from(self, step: int) -> int:
+    """How many steps the call after `step` steps takes.
+
+    It ends with an epoch, with an evaluation, or with the run.
+    """
+    return min(
+      self.steps_per_call,
+      self.steps_per_epoch - step % self.steps_per_epoch,
+      self.eval_every_steps - step % self.eval_every_steps,
+      self.num_steps - step,
+    )
 
   def evaluates_after(self, step: int) -> bool:
     """Whether there is an evaluation after `step` steps."""
-    epoch, position = divmod(step, self.steps_per_epoch)
-    at_interval = position == 0 and epoch % self.eval_every_epochs == 0
-    return at_interval or step == self.num_steps
+    return step % self.eval_every_steps == 0 or step == self.num_steps
+
+  def is_good_enough(self, score: float | None) -> bool:
+    """Whether the run ends early with such an evaluation."""
+    if score is None or self.stop_at is None:
+      return False
+    return score >= self.stop_at
 
 
 def fit(
@@ -94,12 +112,11 @@ def fit(
     saved_step, saved_at = step, time.monotonic()
 
   while step < plan.num_steps and not any_process(is_stopped()):
-    epoch, position = divmod(step, plan.steps_per_epoch)
+    epoch = step // plan.steps_per_epoch
     if epoch != permuted_epoch:
       permutation = epoch_permutation(order_key, epoch, len(data.labels))
       permuted_epoch = epoch
-    left = min(plan.steps_per_epoch - position, plan.num_steps - step)
-    count = min(plan.steps_per_call, left)
+    count = plan.steps_from(step)
     state, metrics = train_fn(state, data, permutation, count)
     step += count
     reporter.add(step, metrics)
@@ -110,6 +127,8 @@ def fit(
         _require_finite(step, state)
         checkpointer.save_best(step, state, metric=score)
         best = score
+      if plan.is_good_enough(score):
+        break
     elapsed = time.monotonic() - saved_at
     if any_process(elapsed >= plan.checkpoint_every_seconds):
       save()

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
+from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
 from capsjax.evaluation import EvaluateFn, Metrics
-from capsjax.training.pipeline import DeviceData, MakeBatch
+from capsjax.training.pipeline import MakeBatch
 from capsjax.training.state import TrainState
 from capsjax.training.step import TrainStep
 
@@ -167,13 +168,13 @@ class Devices:
   def eval_fn(self, eval_step: EvaluateFn) -> EvaluateFn:
     """Compiles an eval step that takes whole batches."""
 
-    def run(images, labels, weights, params):
-      return eval_step(params, images, labels, weights, axis_name=_AXIS)
+    def run(indices, weights, params, data):
+      return eval_step(params, data, indices, weights, axis_name=_AXIS)
 
-    mapped = self._pmap(run, mapped=3, arguments=4, donated=())
+    mapped = self._pmap(run, mapped=2, arguments=4, donated=())
 
-    def evaluate_batch(params, *arrays):
-      return mapped(*(self._shard(array) for array in arrays), params)
+    def evaluate_batch(params, data, indices, weights):
+      return mapped(self._shard(indices), self._shard(weights), params, data)
 
     return evaluate_batch
 

@@ -49,7 +49,7 @@ def create_train_step(
       output = apply_fn(
         {'params': params},
         batch.images,
-        batch.targets,
+        batch.targets if batch.objects is None else batch.objects.targets,
         train=True,
         rngs={'dropout': key},
       )

@@ -8,6 +8,7 @@ from capsjax.visualization.couplings import coupling_figure, coupling_map
 from capsjax.visualization.curves import Curve, curves_figure
 from capsjax.visualization.explorer import explorer_page
 from capsjax.visualization.grid import image_grid
+from capsjax.visualization.overlaps import overlap_figure, overlay
 from capsjax.visualization.panels import draw_grid
 from capsjax.visualization.perturbations import (
   perturb_capsules,
@@ -30,6 +31,8 @@ __all__ = [
   'explorer_page',
   'figure_pixels',
   'image_grid',
+  'overlap_figure',
+  'overlay',
   'perturb_capsules',
   'perturbation_figure',
   'reconstruction_figure',

@@ -9,11 +9,8 @@ whole takes over an hour on two cores; --parts chooses.
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 
 from capsjax.huge_pages import restart_with_huge_pages
@@ -91,11 +88,12 @@ def main() -> None:
   options = parser.parse_args()
 
   from capsjax import runtime
+  from experiments import machine
   from experiments.benchmarks import parts, report
 
   runtime.start()
-  machine = _machine()
-  print('\n'.join(f'{name}: {value}' for name, value in machine.items()))
+  described = machine.describe(('jax', 'flax', 'torch'))
+  print('\n'.join(f'{name}: {value}' for name, value in described.items()))
   settings = parts.create_settings(
     size=64 if options.tiny else 2048,
     batch_sizes=options.batch_sizes,
@@ -105,7 +103,7 @@ def main() -> None:
     sizes=_TINY if options.tiny else {},
     contenders=_available(options.contenders),
   )
-  figures = {'machine': machine, 'limits': settings.rates}
+  figures = {'machine': described, 'limits': settings.rates}
   for name, rate in settings.rates.items():
     unit = 'GB/s' if name == 'copy' else 'GFLOP/s'
     print(f'{name}: {rate["median"]:g} {unit}')
@@ -137,34 +135,6 @@ def _available(names: Sequence[str]) -> list[str]:
       file=sys.stderr,
     )
   return ['capsjax', *others]
-
-
-def _machine() -> dict[str, str]:
-  import jax
-
-  versions = [f'python {platform.python_version()}']
-  for name in ('jax', 'flax', 'torch'):
-    if importlib.util.find_spec(name):
-      versions.append(f'{name} {metadata.version(name)}')
-  device = jax.devices()[0]
-  return {
-    'hardware': f'{platform.machine()}, {os.cpu_count()} cores, {_cpu()}',
-    'device': f'{device.platform}, {device.device_kind}',
-    'versions': ', '.join(versions),
-  }
-
-
-def _cpu() -> str:
-  try:
-    lines = Path('/proc/cpuinfo').read_text().splitlines()
-  except OSError:
-    return platform.processor() or 'unknown'
-  names = [
-    line.split(':')[1].strip()
-    for line in lines
-    if line.startswith('model name')
-  ]
-  return names[0] if names else 'unknown'
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ import numpy as np
 
 from capsjax import configuration
 from capsjax.data import Dataset, Split, epoch_permutation
-from capsjax.evaluation import Metrics, Results, evaluate
+from capsjax.evaluation import Metrics, Results
 from capsjax.experiment import Experiment
 
 _CONFIG = Path('configs/mnist.py')
@@ -52,7 +52,7 @@ class TrainStep:
   ) -> None:
     devices = experiment.devices
     self.state = devices.replicate(experiment.create_state())
-    self._data = experiment.device_data()
+    self._data = experiment.device_data(experiment.dataset.train)
     self._train_fn = experiment.train_fn(single_step=steps_per_call == 1)
     size = len(experiment.dataset.train)
     self._order = epoch_permutation(experiment.keys.order, 0, size)
@@ -75,16 +75,11 @@ class Evaluation:
 
   def __init__(self, experiment: Experiment) -> None:
     self._experiment = experiment
-    self._eval_fn = experiment.eval_fn()
     params = jax.jit(experiment.create_state)().params
     self._params = experiment.devices.replicate(params)
 
   def __call__(self) -> Results:
     """The results."""
-    return evaluate(
-      self._eval_fn,
-      self._params,
-      self._experiment.dataset.test,
-      batch_size=self._experiment.config.batch_size,
-      num_classes=self._experiment.dataset.num_classes,
-    ).compute()
+    return self._experiment.evaluate(
+      self._params, self._experiment.dataset.test
+    )

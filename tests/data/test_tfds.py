@@ -178,6 +178,56 @@ def test_a_set_without_labels_is_told(tmp_path, tfds, define, user_error):
     load_tfds(name, data_dir=tmp_path)
 
 
+def test_two_cameras_become_channels(tmp_path, tfds, define):
+  grey = np.arange(3 * 2 * 6 * 8, dtype=np.uint8).reshape(3, 2, 6, 8)
+  pairs = [
+    {
+      'image': PIL.Image.fromarray(left),
+      'image2': PIL.Image.fromarray(right),
+      'label_category': place,
+      'label_azimuth': 0,
+    }
+    for place, (left, right) in enumerate(grey)
+  ]
+  builder = define(
+    'CapsjaxStereo',
+    {'train': pairs, 'test': pairs},
+    image=tfds.features.Image(shape=(6, 8, 1)),
+    image2=tfds.features.Image(shape=(6, 8, 1)),
+    label_category=tfds.features.ClassLabel(num_classes=3),
+    label_azimuth=tfds.features.ClassLabel(num_classes=18),
+  )
+  name = prepared(tmp_path, builder)
+  dataset = load_tfds(name, data_dir=tmp_path)
+  assert dataset.num_classes == 3
+  assert dataset.image_shape == (6, 8, 2)
+  assert sorted(dataset.train.labels) == [0, 1, 2]
+  for image, label in zip(
+    dataset.train.images, dataset.train.labels, strict=True
+  ):
+    np.testing.assert_array_equal(image[..., 0], grey[label, 0])
+    np.testing.assert_array_equal(image[..., 1], grey[label, 1])
+  kept = load_tfds(name, data_dir=tmp_path)
+  np.testing.assert_array_equal(kept.train.images, dataset.train.images)
+
+
+def test_a_second_camera_that_is_not_bytes_is_told(
+  tmp_path, tfds, define, user_error
+):
+  grey = picture(1).convert('L')
+  pair = [{'image': grey, 'image2': grey, 'label_category': 0}]
+  builder = define(
+    'CapsjaxStereoDeep',
+    {'train': pair, 'test': pair},
+    image=tfds.features.Image(shape=(6, 8, 1)),
+    image2=tfds.features.Image(shape=(6, 8, 1), dtype=np.uint16),
+    label_category=tfds.features.ClassLabel(num_classes=4),
+  )
+  name = prepared(tmp_path, builder)
+  with user_error(name, 'uint8 images', "'label_category'"):
+    load_tfds(name, data_dir=tmp_path)
+
+
 def test_labels_that_are_no_classes_are_told(
   tmp_path, tfds, define, user_error
 ):

@@ -57,7 +57,10 @@ def test_plain_jax_trains_as_ours_does():
   # The whole set in each batch, so that its order does not matter.
   overrides = [
     *steps.overrides(dataclasses.replace(CASE, num_devices=1)),
-    *('--config.max_shift=0', '--config.optimizer.schedule=constant'),
+    *(
+      '--config.augmentation.max_shift=0',
+      '--config.optimizer.schedule=constant',
+    ),
   ]
   experiment = ours.create_experiment(
     overrides,

@@ -116,17 +116,56 @@ def test_the_decoder_sees_only_the_capsules_of_the_targets():
   assert np.all(difference.max((1, 2, 3)) > 1e-3)
 
 
-@pytest.mark.parametrize('num_labels', [1, 2])
-def test_without_targets_the_longest_capsules_are_decoded(num_labels):
-  model = tiny(num_labels=num_labels)
+def test_without_targets_the_longest_capsule_is_decoded():
+  model = tiny()
   found = apply(model)
-  mask = masks_reference.top_k_mask(np.asarray(found.scores), k=num_labels)
+  mask = masks_reference.top_k_mask(np.asarray(found.scores), k=1)
   expected = apply(model, mask)
   np.testing.assert_allclose(
     found.reconstructions, expected.reconstructions, atol=1e-6
   )
   rolled = apply(model, np.roll(mask, 1, -1))
   assert np.abs(found.reconstructions - rolled.reconstructions).max() > 1e-4
+
+
+def test_each_of_two_objects_is_decoded_for_itself():
+  model = tiny(num_labels=2)
+  found = apply(model)
+  mask = masks_reference.top_k_mask(np.asarray(found.scores), k=2)
+  classes = [np.flatnonzero(row) for row in mask]
+  for position in (0, 1):
+    one_hot = np.eye(mask.shape[1])[[pair[position] for pair in classes]]
+    expected = apply(tiny(), one_hot.astype(np.float32))
+    np.testing.assert_allclose(
+      found.reconstructions[:, position], expected.reconstructions, atol=1e-6
+    )
+  assert found.capsules.shape == apply(tiny()).capsules.shape
+
+
+@pytest.mark.parametrize(
+  ('size', 'bound', 'expected'),
+  [
+    (28, 0, ((1, 1), (2, 2))),
+    (28, 1152, ((1, 1), (2, 2))),
+    (28, 1151, ((2, 2), (2, 2))),
+    (64, 5000, ((2, 2), (2, 2))),
+    (128, 5000, ((4, 4), (4, 4))),
+    (128, 6000, ((2, 2), (4, 4))),
+  ],
+)
+def test_a_bound_on_the_primary_capsules_doubles_strides(size, bound, expected):
+  model = CapsNet(max_primary_capsules=bound)
+  assert model.strides((size, size, 1)) == expected
+  params = jax.eval_shape(
+    model.init, jax.random.key(0), jnp.zeros((1, size, size, 1))
+  )['params']
+  count = params['class_capsules']['kernel'].shape[0]
+  assert count <= (bound or 1152)
+
+
+def test_a_bound_below_one_capsule_of_each_type_is_refused():
+  with pytest.raises(ValueError, match='32 types'):
+    CapsNet(max_primary_capsules=31).strides((28, 28, 1))
 
 
 def test_the_decoder_by_itself_decodes_chosen_capsules():
@@ -202,7 +241,8 @@ CHANGES = {
   'num_iterations': ('results', 1),
   'leaky': ('results', True),
   'primary_scale': ('results', 0.5),
-  'num_labels': ('results', 2),
+  'num_labels': ('outputs', 2),
+  'max_primary_capsules': ('shapes', 4),
   'routing_fn': (
     'results',
     functools.partial(ops.fused_dynamic_routing, num_iterations=2),
@@ -244,6 +284,12 @@ def test_every_field_changes_something(field):
     found = jax.jit(lambda key: changed.init(key, images())['params']['conv'])
     difference = found(jax.random.key(0))['bias'] - params()['conv']['bias']
     np.testing.assert_allclose(difference, 0.1, rtol=1e-6)
+  elif what == 'outputs':
+    before, after = (
+      apply(tiny()).reconstructions,
+      apply(changed).reconstructions,
+    )
+    assert after.shape == (len(before), value, *before.shape[1:])
   elif what == 'results':
     assert max_difference(apply(changed), apply(tiny())) > 1e-3
   else:

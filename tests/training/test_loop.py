@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
 from capsjax.evaluation import Metrics
 from capsjax.training.checkpoint import Checkpointer
 from capsjax.training.loop import Plan, fit
-from capsjax.training.pipeline import DeviceData
 from capsjax.training.reporter import Reporter
 from capsjax.training.state import TrainState
 
@@ -61,7 +61,7 @@ def run(notes, *, start=0, best=None, is_stopped=lambda: False, **plan):
       'num_steps': 3 * STEPS_PER_EPOCH,
       'steps_per_epoch': STEPS_PER_EPOCH,
       'steps_per_call': 1,
-      'eval_every_epochs': 1,
+      'eval_every_steps': STEPS_PER_EPOCH,
       'checkpoint_every_seconds': 1e9,
     }
     | plan
@@ -124,8 +124,23 @@ def test_calls_end_with_the_epoch():
 
 def test_last_epoch_is_evaluated_whatever_the_interval():
   notes = Notes()
-  run(notes, eval_every_epochs=2)
+  run(notes, eval_every_steps=2 * STEPS_PER_EPOCH)
   assert notes.evaluated == [10, 15]
+
+
+def test_calls_end_with_an_evaluation_in_the_middle_of_an_epoch():
+  notes = Notes()
+  run(notes, eval_every_steps=2, steps_per_call=100, num_steps=7)
+  assert notes.calls == [2, 2, 1, 1, 1]
+  assert notes.evaluated == [2, 4, 6, 7]
+
+
+def test_a_run_ends_when_it_is_good_enough():
+  notes = Notes(scores=[0.5, 0.9, 0.99])
+  assert run(notes, stop_at=0.9).step == 10
+  assert notes.latest == [10]
+  assert notes.best == [(5, 0.5), (10, 0.9)]
+  assert run(Notes(), stop_at=0.9).step == 15, 'there is nothing to judge by'
 
 
 def test_checkpoints_by_time():

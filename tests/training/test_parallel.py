@@ -4,11 +4,12 @@ import numpy as np
 import optax
 import pytest
 
-from capsjax.data import epoch_permutation
+from capsjax.data import Preparation, SingleExamples, epoch_permutation
+from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
 from capsjax.evaluation import Metrics, create_eval_step, evaluate
 from capsjax.training.parallel import Devices
-from capsjax.training.pipeline import DeviceData, create_make_batch
+from capsjax.training.pipeline import create_make_batch
 from capsjax.training.state import RunKeys, TrainState, create_state
 from capsjax.training.step import create_train_step
 from tests.training import tiny
@@ -17,6 +18,10 @@ BATCH = 8
 SIZE = 40
 STEPS_PER_EPOCH = SIZE // BATCH
 KEYS = RunKeys.create(0)
+
+
+def shifted(max_shift):
+  return SingleExamples(tiny.CLASSES, Preparation(max_shift=max_shift))
 
 
 class Run:
@@ -38,11 +43,7 @@ class Run:
     )
     self.train = self.devices.train_fn(
       train_step,
-      create_make_batch(
-        num_classes=tiny.CLASSES,
-        max_shift=max_shift,
-        augmentation_key=KEYS.augmentation,
-      ),
+      create_make_batch(shifted(max_shift), augmentation_key=KEYS.augmentation),
       batch_size=BATCH,
       steps_per_epoch=STEPS_PER_EPOCH,
       num_classes=tiny.CLASSES,
@@ -153,9 +154,7 @@ def test_an_epoch_visits_every_example_once(num_devices):
 
 
 def test_shift_of_an_example_does_not_depend_on_its_neighbours():
-  make_batch = create_make_batch(
-    num_classes=tiny.CLASSES, max_shift=2, augmentation_key=KEYS.augmentation
-  )
+  make_batch = create_make_batch(shifted(2), augmentation_key=KEYS.augmentation)
   data = tiny.split(SIZE)
   data = DeviceData(jnp.asarray(data.images), jnp.asarray(data.labels))
   indices = jnp.arange(8, dtype=jnp.int32)
@@ -176,13 +175,12 @@ def test_evaluation_counts_every_image_once(num_devices, batch_size):
     model, optax.adam(1e-3), KEYS.init, image_shape=tiny.IMAGE_SHAPE
   ).params
   devices = Devices(limit=num_devices)
-  eval_step = create_eval_step(
-    model.apply, tiny.objective, num_classes=tiny.CLASSES, num_labels=1
-  )
+  eval_step = create_eval_step(model.apply, tiny.objective, shifted(2))
   results = evaluate(
     devices.eval_fn(eval_step),
     devices.replicate(params),
-    split,
+    DeviceData(split.images, split.labels),
+    size=10,
     batch_size=batch_size,
     num_classes=tiny.CLASSES,
   ).compute()

@@ -1,0 +1,161 @@
+"""Decodes many pictures, on all cores, into one array."""
+
+import collections
+import concurrent.futures
+import functools
+import os
+import pathlib
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from capsjax.data.folder_layout import name_some
+from capsjax.data.folder_picture import PictureError, decode_picture
+from capsjax.data.folder_source import Source
+from capsjax.errors import UserError
+
+# So many find enough to do beside Python, which only one of them runs.
+_MAX_THREADS = 16
+_BATCH_BYTES = 1 << 15
+_BAR_DELAY_SECONDS = 2.0
+
+_File = tuple[str, bytes]
+_Decode = Callable[[bytes], np.ndarray]
+_Results = list[tuple[str, np.ndarray | PictureError]]
+
+
+def read_pictures(
+  source: Source, names: Sequence[str], *, image_size: int, channels: int
+) -> UInt8[np.ndarray, 'n h w c']:
+  """Reads pictures of one size.
+
+  Args:
+    source: where they lie.
+    names: of n files, each of them once.
+    image_size: the side of the squares to make; 0 leaves them.
+    channels: 1 or 3; 0 for 1 if all files are grey, else 3.
+
+  Returns:
+    uint8 of shape [n, h, w, c], in the order of the names.
+
+  Raises:
+    UserError: files cannot be read, or differ in size.
+  """
+  from tqdm import tqdm
+
+  decode = functools.partial(
+    decode_picture, image_size=image_size, channels=channels
+  )
+  images = _Images(names)
+  with (
+    warnings.catch_warnings(),
+    tqdm(
+      total=len(names),
+      unit='picture',
+      leave=False,
+      disable=None,
+      delay=_BAR_DELAY_SECONDS,
+    ) as progress,
+  ):
+    # On what a picture's file says besides; what matters raises. Set for all
+    # threads from here, since the setting is not a thread's own.
+    warnings.filterwarnings('ignore', module=r'PIL\.')
+    for results in _decoded(source.files(frozenset(names)), decode):
+      for name, result in results:
+        images.add(name, result)
+      progress.update(len(results))
+  return images.complete(source.path)
+
+
+def _decoded(files: Iterator[_File], decode: _Decode) -> Iterator[_Results]:
+  """Yields pictures in the order of the files, a few being under way."""
+  num_threads = min(os.cpu_count() or 1, _MAX_THREADS)
+  under_way: collections.deque[concurrent.futures.Future[_Results]]
+  under_way = collections.deque()
+  with concurrent.futures.ThreadPoolExecutor(num_threads) as pool:
+    for batch in _batches(files):
+      under_way.append(pool.submit(_decode_batch, batch, decode))
+      if len(under_way) > 2 * num_threads:
+        yield under_way.popleft().result()
+    while under_way:
+      yield under_way.popleft().result()
+
+
+def _batches(files: Iterator[_File]) -> Iterator[list[_File]]:
+  """Puts small files together: handing over one takes as long as decoding."""
+  batch: list[_File] = []
+  size = 0
+  for name, data in files:
+    batch.append((name, data))
+    size += len(data)
+    if size >= _BATCH_BYTES:
+      yield batch
+      batch, size = [], 0
+  yield batch
+
+
+def _decode_batch(batch: Sequence[_File], decode: _Decode) -> _Results:
+  results: _Results = []
+  for name, data in batch:
+    try:
+      results.append((name, decode(data)))
+    except PictureError as error:
+      results.append((name, error))
+  return results
+
+
+class _Images:
+  """Takes pictures as they come, and puts each in its place."""
+
+  def __init__(self, names: Sequence[str]):
+    self._names = names
+    self._places = {name: place for place, name in enumerate(names)}
+    self._images: np.ndarray | None = None
+    # Height and width of what was read, and why the rest was not.
+    self._sizes: dict[str, tuple[int, int]] = {}
+    self._troubles = dict.fromkeys(names, 'gone')
+
+  def add(self, name: str, result: np.ndarray | PictureError) -> None:
+    """Takes a picture, or why there is none."""
+    if isinstance(result, PictureError):
+      self._troubles[name] = str(result)
+      return
+    self._troubles.pop(name, None)
+    height, width, channels = result.shape
+    self._sizes[name] = (height, width)
+    if self._images is None:
+      shape = (len(self._names), *result.shape)
+      self._images = np.empty(shape, np.uint8)
+    if self._images.shape[1:3] != (height, width):
+      return  # `complete` tells all of these at once.
+    if self._images.shape[3] < channels:
+      # The first coloured picture after grey ones.
+      self._images = np.repeat(self._images, channels, axis=3)
+    self._images[self._places[name]] = result  # Grey is laid on all channels.
+
+  def complete(self, root: pathlib.Path) -> np.ndarray:
+    """Returns all pictures, once each was taken."""
+    total = f'{len(self._names):,}'
+    if self._troubles:
+      listed = [f'{name} ({why})' for name, why in self._troubles.items()]
+      raise UserError(
+        f'cannot read {len(listed):,} of {total} pictures in {root}:'
+        f' {name_some(listed)}; remove or replace them'
+      )
+    sizes = [self._sizes[name] for name in self._names]
+    (height, width), _ = collections.Counter(sizes).most_common(1)[0]
+    odd = [
+      f'{name} ({w}x{h})'
+      for name, (h, w) in zip(self._names, sizes, strict=True)
+      if (h, w) != (height, width)
+    ]
+    if odd:
+      raise UserError(
+        f'the size of {len(odd):,} of {total} pictures in {root} is not'
+        f' {width}x{height}, as that of the others is: {name_some(odd)}; give'
+        ' all one size with --config.images.size=32'
+      )
+    assert self._images is not None
+    return self._images

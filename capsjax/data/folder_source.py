@@ -1,0 +1,131 @@
+"""Where a user's files lie: in a folder or in an archive."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Collection, Iterator
+
+from capsjax.data import folder_archive
+from capsjax.data.folder_layout import is_ignored, is_picture
+from capsjax.errors import UserError
+
+_TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz')
+_ZIP_SUFFIXES = ('.zip',)
+_SUFFIXES = (*_TAR_SUFFIXES, *_ZIP_SUFFIXES)
+# Deeper than a class folder may lie; a link may lead round in a circle.
+_MAX_DEPTH = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """A folder or an archive.
+
+  Attributes:
+    path: the folder or archive.
+    list_names: given the path, yields the paths of its files, and of its
+      folders with a '/' at the end, all from the outermost folder and with '/'
+      between their parts.
+    read_files: given the path and some of those names, yields names and
+      contents, in the order that is fastest.
+  """
+
+  path: pathlib.Path
+  list_names: Callable[[pathlib.Path], Iterator[str]]
+  read_files: Callable[
+    [pathlib.Path, Collection[str]], Iterator[tuple[str, bytes]]
+  ]
+
+  def names(self) -> Iterator[str]:
+    """The paths of all files and folders."""
+    return self.list_names(self.path)
+
+  def files(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of some files, not in their order."""
+    return self.read_files(self.path, names)
+
+
+def find_source(data_dir: str | os.PathLike[str]) -> Source:
+  """Finds a user's pictures.
+
+  Args:
+    data_dir: a folder, an archive, or a folder that holds one archive and no
+      pictures.
+
+  Returns:
+    The folder or the archive.
+
+  Raises:
+    UserError: it is missing, something else, or holds several archives.
+  """
+  path = pathlib.Path(data_dir).expanduser()
+  if not path.exists():
+    raise UserError(
+      f'{path} does not exist: name in data_dir the folder or archive that'
+      ' holds your pictures'
+    )
+  if not path.is_dir():
+    return _archive(path)
+  archives = [
+    name for name in _list_folder(path, max_depth=0) if _is_archive(name)
+  ]
+  if not archives or any(map(is_picture, _list_folder(path))):
+    return Source(path, _list_folder, _read_folder)
+  if len(archives) > 1:
+    raise UserError(
+      f'{path} holds several archives ({", ".join(sorted(archives))}): name'
+      ' one of them in data_dir'
+    )
+  return _archive(path / archives[0])
+
+
+def _is_archive(name: str) -> bool:
+  return name.lower().endswith(_SUFFIXES)
+
+
+def _archive(path: pathlib.Path) -> Source:
+  name = path.name.lower()
+  if name.endswith(_ZIP_SUFFIXES):
+    return Source(path, folder_archive.list_zip, folder_archive.read_zip)
+  if name.endswith(_TAR_SUFFIXES):
+    return Source(path, folder_archive.list_tar, folder_archive.read_tar)
+  raise UserError(
+    f'{path} is neither a folder nor named as an archive'
+    f' ({", ".join(_SUFFIXES)}): name in data_dir what holds your pictures'
+  )
+
+
+def _list_folder(
+  path: pathlib.Path, *, parent: str = '', max_depth: int = _MAX_DEPTH
+) -> Iterator[str]:
+  try:
+    entries = list(os.scandir(path / parent))
+  except OSError as error:
+    raise UserError(
+      f'cannot read the folder {path / parent} ({error.strerror}): mend that'
+      ' or move it away'
+    ) from error
+  for entry in entries:
+    if is_ignored(entry.name):
+      continue
+    name = parent + entry.name
+    if entry.is_dir():
+      yield f'{name}/'
+      if max_depth:
+        yield from _list_folder(
+          path, parent=f'{name}/', max_depth=max_depth - 1
+        )
+    # A link to nothing is told when it is read.
+    elif entry.is_file() or entry.is_symlink():
+      yield name
+
+
+def _read_folder(
+  path: pathlib.Path, names: Collection[str]
+) -> Iterator[tuple[str, bytes]]:
+  for name in names:
+    try:
+      yield name, (path / name).read_bytes()
+    except OSError as error:
+      raise UserError(
+        f'cannot read {path / name} ({error.strerror}): mend that or remove it'
+      ) from error

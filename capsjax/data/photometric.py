@@ -1,0 +1,87 @@
+"""Random crops, flips, brightness and contrast, and standardisation.
+
+What section 7 of the paper and its code do to CIFAR10. One example at a time;
+callers `vmap` with one key for each.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Key
+
+# One example.
+_Image = Float32[Array | np.ndarray, 'h w c']
+
+
+def random_crop(
+  key: Key[Array, ''], image: _Image, *, size: int
+) -> Float32[Array, 'size size c']:
+  """Cuts a square out of one image, at a place drawn uniformly.
+
+  Args:
+    key: the example's own key.
+    image: float32 of shape [h, w, c], at least `size` high and wide.
+    size: the side of the square; static.
+  """
+  height, width, channels = image.shape
+  room = jnp.array([height - size + 1, width - size + 1], jnp.int32)
+  top, left = jax.random.randint(key, (2,), 0, room, jnp.int32)
+  return jax.lax.dynamic_slice(
+    image, (top, left, jnp.int32(0)), (size, size, channels)
+  )
+
+
+def central_crop(image: _Image, *, size: int) -> Float32[Array, 'size size c']:
+  """Cuts the central square out of one image.
+
+  Args:
+    image: float32 of shape [h, w, c], at least `size` high and wide.
+    size: the side of the square; static.
+  """
+  top, left = ((side - size) // 2 for side in image.shape[:2])
+  return image[top : top + size, left : left + size]
+
+
+def random_flip(key: Key[Array, ''], image: _Image) -> Float32[Array, 'h w c']:
+  """Exchanges left and right of one image, or not, with equal chances."""
+  return jnp.where(jax.random.bernoulli(key), image[:, ::-1], image)
+
+
+def random_brightness(
+  key: Key[Array, ''],
+  image: _Image,
+  *,
+  most: float,
+) -> Float32[Array, 'h w c']:
+  """Adds one number, uniform in [-most, most], to all pixels."""
+  return image + jax.random.uniform(key, minval=-most, maxval=most)
+
+
+def random_contrast(
+  key: Key[Array, ''],
+  image: _Image,
+  *,
+  factors: tuple[float, float],
+) -> Float32[Array, 'h w c']:
+  """Multiplies the distances from each channel's mean by one random factor.
+
+  Args:
+    key: the example's own key.
+    image: float32 of shape [h, w, c].
+    factors: the smallest and the largest factor.
+  """
+  factor = jax.random.uniform(key, minval=factors[0], maxval=factors[1])
+  mean = jnp.mean(image, (0, 1), keepdims=True)
+  return mean + factor * (image - mean)
+
+
+def standardize(
+  image: _Image,
+) -> Float32[Array, 'h w c']:
+  """Gives one image mean 0 and standard deviation 1 over all its values.
+
+  An image of one colour becomes 0: its deviation counts as that of one pixel
+  among all, as in the official code.
+  """
+  least = 1 / jnp.sqrt(jnp.float32(image.size))
+  return (image - jnp.mean(image)) / jnp.maximum(jnp.std(image), least)

@@ -1,0 +1,111 @@
+"""A model on the examples of the test set, for who looks at them."""
+
+import functools
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Integer
+
+from capsjax.evaluation import padded_batches
+from capsjax.experiment import Experiment
+from capsjax.models import ModelOutput
+from capsjax.ops import mask_capsules
+
+
+class Inference:
+  """Shows test examples to a model, and decodes capsules.
+
+  Everything that it returns is made of NumPy arrays.
+
+  Args:
+    experiment: whose test set and model.
+  """
+
+  def __init__(self, experiment: Experiment) -> None:
+    self._experiment = experiment
+
+  def examples(self, positions: Integer[np.ndarray, ' n']) -> Any:
+    """The batch of test examples of these numbers, as a model is given them."""
+    return jax.device_get(self._examples(self._data, positions))
+
+  def apply(
+    self, params: Any, positions: Integer[np.ndarray, ' n']
+  ) -> ModelOutput:
+    """What the model makes of the test examples of these numbers."""
+    outputs = []
+    size = self._experiment.config.batch_size
+    for places, weights in padded_batches(len(positions), size):
+      output = self._apply(params, self._data, positions[places])
+      outputs.append(_first(jax.device_get(output), weights.sum()))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
+
+  def apply_in_batches(
+    self, params: Any
+  ) -> Iterator[tuple[ModelOutput, Float[np.ndarray, 'batch num_classes']]]:
+    """What the model makes of all test examples, with their targets."""
+    size = self._experiment.config.batch_size
+    for places, weights in padded_batches(self._experiment.test_size, size):
+      output, targets = jax.device_get(
+        (
+          self._apply(params, self._data, places),
+          self._examples(self._data, places).targets,
+        )
+      )
+      yield _first(output, weights.sum()), targets[: int(weights.sum())]
+
+  def decode(
+    self,
+    params: Any,
+    capsules: Float[np.ndarray, 'n num_classes dim'],
+    labels: Integer[np.ndarray, ' n'],
+  ) -> Float[np.ndarray, 'n h w c']:
+    """Reconstructs from one class capsule of each image.
+
+    Args:
+      params: the parameters of a model with a decoder.
+      capsules: the class capsules.
+      labels: the class whose capsule is decoded.
+    """
+    images = self._decode(params['decoder'], capsules, labels)
+    return np.asarray(images, np.float32)
+
+  @functools.cached_property
+  def _data(self):
+    split = self._experiment.dataset.test
+    return jax.device_put(self._experiment.examples.arrange(split))
+
+  @functools.cached_property
+  def _examples(self):
+    return jax.jit(self._experiment.examples.test_batch)
+
+  @functools.cached_property
+  def _apply(self):
+    experiment = self._experiment
+
+    @jax.jit
+    def apply(params, data, positions):
+      images = experiment.examples.test_batch(data, positions).images
+      return experiment.model.apply({'params': params}, images)
+
+    return apply
+
+  @functools.cached_property
+  def _decode(self):
+    experiment = self._experiment
+    decoder = experiment.model.decoder(experiment.image_shape)
+
+    @jax.jit
+    def decode(params, capsules, labels):
+      targets = jax.nn.one_hot(labels, capsules.shape[1], dtype=capsules.dtype)
+      masked = mask_capsules(capsules, targets)
+      return decoder.apply({'params': params}, masked)
+
+    return decode
+
+
+def _first(output: ModelOutput, count: float) -> ModelOutput:
+  """Without what pads the last batch."""
+  return jax.tree.map(operator.itemgetter(slice(int(count))), output)

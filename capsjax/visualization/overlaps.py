@@ -1,0 +1,139 @@
+"""Overlapping objects told apart, in two colours (the paper's figure 5)."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+
+from capsjax.visualization.panels import FONT_SIZE, draw_grid
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+# The side of an image, and the height of a block's words, in inches.
+_SIDE = 0.75
+_WORDS = 0.55
+
+
+def overlay(
+  objects: Float[np.ndarray, 'n 2 h w 1'],
+) -> Float[np.ndarray, 'n h w 3']:
+  """Lays two grey images over each other: red and green, yellow where both are.
+
+  Args:
+    objects: in [0, 1], two of each example.
+  """
+  first, second = objects[:, 0], objects[:, 1]
+  # Some of both in blue, so that thin strokes stay visible on black.
+  return np.concatenate([first, second, 0.25 * first * second], -1)
+
+
+def overlap_figure(
+  images: Float[np.ndarray, 'n h w 1'],
+  objects: Float[np.ndarray, 'n 2 h w 1'],
+  labels: Integer[np.ndarray, 'n 2'],
+  predictions: Integer[np.ndarray, 'n 2'],
+  *,
+  by_prediction: Float[np.ndarray, 'n 2 h w 1'],
+  by_label: Float[np.ndarray, 'n 2 h w 1'],
+  absent: Integer[np.ndarray, 'n 2'],
+  by_absent: Float[np.ndarray, 'n 2 h w 1'],
+  class_names: Sequence[str],
+  columns: int = 10,
+) -> 'matplotlib.figure.Figure':
+  """Right predictions above, wrong ones below.
+
+  Args:
+    images: in [0, 1], of two objects each.
+    objects: each object alone.
+    labels: the true classes, in order.
+    predictions: the predicted classes, in order.
+    by_prediction: reconstructions from the capsules of the predictions.
+    by_label: reconstructions from the capsules of the labels, shown where a
+      prediction is wrong.
+    absent: of each image, a class that it shows and one that it does not.
+    by_absent: reconstructions from these capsules, shown where a prediction is
+      right: what is not there should not be reconstructed.
+    class_names: what to call the classes.
+    columns: images side by side.
+
+  Returns:
+    The figure.
+
+  Raises:
+    ValueError: if there is no image.
+
+  References:
+    Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 5.
+  """
+  from matplotlib.figure import Figure
+
+  if not len(images):
+    raise ValueError('there is no image to show')
+  gray = np.repeat(images, 3, -1)
+  is_right = (labels == predictions).all(-1)
+  pictures = {'image': gray, 'its objects': overlay(objects)}
+  right = pictures | {
+    'reconstructed': overlay(by_prediction),
+    'absent asked': overlay(by_absent),
+  }
+  wrong = pictures | {
+    'as predicted': overlay(by_prediction),
+    'as labelled': overlay(by_label),
+  }
+
+  def name(pair):
+    return ', '.join(class_names[k] for k in pair)
+
+  def heads(between, others):
+    both = zip(labels, others, strict=True)
+    return [f'{name(a)}\n{between} {name(b)}' for a, b in both]
+
+  blocks = [
+    *_blocks(
+      is_right,
+      right,
+      heads('asked', absent),
+      columns,
+      f'right ({is_right.sum()})',
+    ),
+    *_blocks(
+      ~is_right,
+      wrong,
+      heads('→', predictions),
+      columns,
+      f'wrong ({(~is_right).sum()}): labels → predictions',
+    ),
+  ]
+  height = 4 * _SIDE + _WORDS
+  figure = Figure(
+    figsize=(_SIDE * (columns + 2), height * len(blocks)), layout='constrained'
+  )
+  grid = figure.add_gridspec(len(blocks), 1)
+  for place, (title, rows, heads) in zip(grid, blocks, strict=True):
+    axes = figure.add_subplot(place)
+    draw_grid(
+      axes, list(rows.values()), row_labels=list(rows), column_labels=heads
+    )
+    if title:
+      axes.set_title(title, fontsize=FONT_SIZE + 1)
+  return figure
+
+
+def _blocks(
+  which: Bool[np.ndarray, ' n'],
+  rows: Mapping[str, np.ndarray],
+  heads: Sequence[str],
+  columns: int,
+  title: str,
+) -> list[tuple[str, dict[str, np.ndarray], list[str]]]:
+  """Cuts the chosen images into rows of so many columns, white at the end."""
+  chosen = np.flatnonzero(which)
+  blocks = []
+  for start in range(0, len(chosen), columns):
+    part = chosen[start : start + columns]
+    fill = [(0, columns - len(part)), (0, 0), (0, 0), (0, 0)]
+    cut = {k: np.pad(v[part], fill, constant_values=1) for k, v in rows.items()}
+    blocks.append((title if start == 0 else '', cut, [heads[k] for k in part]))
+  return blocks

@@ -1,0 +1,32 @@
+"""A CapsNet on your own pictures.
+
+    python -m capsjax.main --config configs/custom.py --config.data_dir=DIR
+
+DIR has one folder for each class with PNG or JPEG files in it, of which a fifth
+is drawn for the test, or the folders `train` and `test` with such folders.
+Pictures are cut to squares and resized to `--config.images.size=64`; up to 128
+is fine. `--config.images.channels=1` makes them grey. How fast and how good
+it is depends on them: EXPECTED
+
+Memory and time follow the number of primary capsules. Above
+`model.max_primary_capsules` the strides of the convolutions are doubled, so
+that 64x64 gives 3,200 of them and 128x128 gives 2,592, not 18,432 and 100,352.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+  """Augmentation that suits photographs, and a bound on the capsules."""
+  config = base.get_config()
+  config.dataset = 'folder'
+  config.images.size = 64
+  config.augmentation.flip = True
+  config.augmentation.max_rotation = 10.0
+  config.augmentation.scale_range = (0.9, 1.1)
+  config.model.max_primary_capsules = 5000
+  config.batch_size = 32
+  config.num_epochs = 30
+  return config

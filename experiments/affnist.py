@@ -1,0 +1,48 @@
+"""Affine transformations never seen in training (section 5.2).
+
+python -m experiments.affnist --size=cpu
+
+Both networks see digits that are only moved, and are tested on turned, sheared
+and scaled ones: affNIST's where its file is in the folder of the data, and
+MNIST's test digits in the same ranges (affine_mnist, which is not affNIST).
+"""
+
+from experiments.runs import TINY_BASELINE, Run
+from experiments.suite import Experiment, main
+
+_TESTS = ('affine_mnist', 'affnist')
+
+EXPERIMENT = Experiment(
+  name='affnist',
+  title='affNIST: trained on MNIST at any place of 40x40 (the first numbers), '
+  'tested on affine transformations of it',
+  runs=(
+    Run(
+      'capsnet',
+      'affnist',
+      group='affnist',
+      other_tests=_TESTS,
+      paper='0.77; on affNIST 21',
+      published='on affNIST 6.8 (AffCapsNet)',
+    ),
+    Run(
+      'cnn',
+      'affnist_cnn',
+      group='affnist',
+      smoke=TINY_BASELINE,
+      other_tests=_TESTS,
+      paper='0.78; on affNIST 34',
+    ),
+  ),
+  sizes={
+    'cpu': (
+      '--config.num_epochs=1',
+      '--config.eval_every_epochs=1.0',
+      '--config.stop_at_accuracy=0.0',
+    ),
+  },
+  num_seeds={'smoke': 1, 'cpu': 1, 'full': 3},
+)
+
+if __name__ == '__main__':
+  main(EXPERIMENT)

@@ -1,0 +1,53 @@
+"""MultiMNIST: overlapping digits, told apart (section 6, Table 1, figure 5).
+
+python -m experiments.multi_mnist --size=cpu
+
+The picture of figure 5 is drawn from the folder of a run by `python -m
+capsjax.main reconstruct --workdir DIR`.
+"""
+
+from experiments.runs import TINY_BASELINE, Run
+from experiments.suite import Experiment, main
+
+EXPERIMENT = Experiment(
+  name='multi_mnist',
+  title='MultiMNIST: an image is right when both digits are',
+  runs=(
+    Run(
+      'baseline',
+      'multi_mnist_baseline',
+      group='multi_mnist',
+      smoke=TINY_BASELINE,
+      paper='8.1',
+      is_small=False,
+    ),
+    Run(
+      'routing1_reconstruction',
+      'multi_mnist',
+      ('--config.model.num_iterations=1',),
+      group='multi_mnist',
+      paper='7.5',
+    ),
+    Run(
+      'routing3_reconstruction',
+      'multi_mnist',
+      group='multi_mnist',
+      paper='5.2',
+    ),
+    Run(
+      'routing3_reconstruction_shift6',
+      'multi_mnist',
+      ('--config.pairs.max_shift=6',),
+      group='multi_mnist',
+      is_small=False,
+    ),
+  ),
+  sizes={
+    'cpu': ('--config.num_epochs=1',),
+    'full': ('--config.pairs.test_pairs=1000', '--config.eval_every_epochs=50'),
+  },
+  num_seeds={'smoke': 1, 'cpu': 1, 'full': 3},
+)
+
+if __name__ == '__main__':
+  main(EXPERIMENT)

@@ -1,0 +1,101 @@
+"""What came of runs, kept in a JSON file that later runs add to."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from capsjax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+  """What came of one run.
+
+  Attributes:
+    run: its name.
+    size: 'smoke', 'cpu' or 'full'.
+    seed: its seed.
+    command: what trains it, without the folder of the data.
+    epochs: how long it was trained.
+    test_error_percent: after each epoch, on every test example.
+    other_tests: the test error in percent on other sets, at the end.
+    minutes: of training steps and evaluations.
+    hardware: of the machine, in words.
+    device: the JAX device, in words.
+    versions: of Python and packages.
+  """
+
+  run: str
+  size: str
+  seed: int
+  command: str
+  epochs: float
+  test_error_percent: dict[str, float]
+  other_tests: dict[str, float]
+  minutes: float
+  hardware: str
+  device: str
+  versions: str
+
+  @property
+  def error(self) -> float:
+    """The test error in percent at the end."""
+    return list(self.test_error_percent.values())[-1]
+
+
+class Records:
+  """The records of an experiment in a JSON file.
+
+  Args:
+    path: the file, which need not be there yet.
+
+  Raises:
+    UserError: if it is damaged.
+  """
+
+  def __init__(self, path: Path) -> None:
+    self._path = path
+    self._records: list[Record] = []
+    if path.is_file():
+      try:
+        self._records = [Record(**r) for r in json.loads(path.read_text())]
+      except (TypeError, ValueError) as error:
+        raise UserError(
+          f'{path} is not a file of results ({error}): move it away, or choose '
+          'another one with --results'
+        ) from error
+
+  def find(self, run: str, size: str) -> list[Record]:
+    """The records of a run, by seed."""
+    found = [r for r in self._records if (r.run, r.size) == (run, size)]
+    return sorted(found, key=lambda record: record.seed)
+
+  def add(self, record: Record) -> None:
+    """Adds a record, in place of an older one of the same run; writes all."""
+    key = (record.run, record.size, record.seed)
+    others = [r for r in self._records if (r.run, r.size, r.seed) != key]
+    self._records = [*others, record]
+    self._path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([dataclasses.asdict(r) for r in self._records], indent=2)
+    partial = self._path.with_suffix('.partial')
+    partial.write_text(text + '\n')
+    partial.replace(self._path)
+
+
+def mean_and_deviation(errors: Sequence[float]) -> str:
+  """Such as '0.25 ± 0.005'; without deviation of one number, '' of none."""
+  import numpy as np
+
+  if not errors:
+    return ''
+  if len(errors) == 1:
+    return f'{errors[0]:.2f}'
+  return f'{np.mean(errors):.2f} ± {np.std(errors, ddof=1):.3f}'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+  """A Markdown table."""
+  lines = [head, ['---'] * len(head), *rows]
+  return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)

@@ -1,0 +1,159 @@
+"""One network of an experiment: what it is, and how it comes to be trained."""
+
+import dataclasses
+from pathlib import Path
+
+from experiments import machine
+from experiments.records import Record
+
+# What every run of the smoke size is: it shows that everything works, and its
+# numbers mean nothing.
+_SMOKE = (
+  '--config.dataset=digits',
+  '--config.num_epochs=1',
+  '--config.train_size=256',
+  '--config.batch_size=64',
+)
+TINY_CAPSNET = (
+  '--config.model.conv_features=8',
+  '--config.model.num_types=2',
+)
+TINY_BASELINE = (
+  '--config.model.conv_features=(4,)',
+  '--config.model.conv_kernel_sizes=(3,)',
+  '--config.model.dense_sizes=(8,)',
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """One network to train, once for each seed.
+
+  Attributes:
+    name: what a row of the table calls it, and the folder of its runs. In one
+      group, runs of the same name are the same, whatever experiment wants them.
+    config: the configuration's name in the folder configs.
+    overrides: `--config.FIELD=VALUE` each.
+    group: what its runs lie together with: those of the same data.
+    smoke: more overrides in the smoke size.
+    other_tests: data sets whose tests it is measured on as well.
+    paper: the test error in percent that the paper reports, as printed there.
+    published: the best published one of a comparable network, and whose it is.
+    is_small: whether a run of the size cpu takes minutes, not hours.
+  """
+
+  name: str
+  config: str
+  overrides: tuple[str, ...] = ()
+  group: str = 'mnist'
+  smoke: tuple[str, ...] = TINY_CAPSNET
+  other_tests: tuple[str, ...] = ()
+  paper: str = ''
+  published: str = ''
+  is_small: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+  """Which of an experiment's sizes is run, and where.
+
+  Attributes:
+    size: 'smoke', 'cpu' or 'full'.
+    overrides: `--config.FIELD=VALUE` each, of all runs of this size.
+    folder: all runs lie below it.
+    data_dir: `config.data_dir` of all runs; '' for the user's cache.
+  """
+
+  size: str
+  overrides: tuple[str, ...]
+  folder: Path
+  data_dir: str
+
+  def workdir(self, run: Run, seed: int) -> Path:
+    """The folder of a run."""
+    return self.folder / self.size / run.group / run.name / f'seed{seed}'
+
+  def overrides_of(self, run: Run, seed: int) -> list[str]:
+    """All fields that a run sets; those of the size come last."""
+    words = [*run.overrides, *self.overrides]
+    if self.size == 'smoke':
+      words += [*_SMOKE, *run.smoke]
+    return [*words, f'--config.seed={seed}']
+
+  def command(self, run: Run, seed: int) -> str:
+    """What trains a run, but for the folder of the data."""
+    words = ['python -m capsjax.main --config', f'configs/{run.config}.py']
+    # So that a shell leaves tuples alone.
+    fields = (
+      f"'{word}'" if '(' in word else word
+      for word in self.overrides_of(run, seed)
+    )
+    return ' '.join([*words, *fields])
+
+
+def train(run: Run, seed: int, place: Place) -> Record | None:
+  """Trains a run to its end, from where it is.
+
+  Args:
+    run: what is trained.
+    seed: its seed.
+    place: which size, and where.
+
+  Returns:
+    What came of it; None if it was interrupted, and all is saved.
+
+  Raises:
+    UserError: if it cannot be trained.
+  """
+  from capsjax import configuration
+  from capsjax.commands import records
+  from capsjax.commands import train as command
+
+  words = place.overrides_of(run, seed)
+  if place.data_dir:
+    words.append(f'--config.data_dir={place.data_dir}')
+  config = configuration.load(Path(f'configs/{run.config}.py'), words)
+  workdir = place.workdir(run, seed)
+  if command.run(config, workdir) is None:
+    return None
+  course = records.read_records(workdir)
+  curve = records.error_curve(course)
+  errors = {
+    f'{epoch:g}': round(error, 4) for epoch, error in zip(*curve, strict=True)
+  }
+  evaluations = records.curve(course, 'test/seconds').values.sum()
+  seconds = records.training_seconds(course, config.batch_size) + evaluations
+  return Record(
+    run=run.name,
+    size=place.size,
+    seed=seed,
+    command=place.command(run, seed),
+    epochs=float(curve.epochs[-1]),
+    test_error_percent=errors,
+    other_tests={
+      name: error
+      for name in (run.other_tests if place.size != 'smoke' else ())
+      if (error := _test_error(config, workdir, name)) is not None
+    },
+    minutes=round(seconds / 60, 1),
+    **machine.describe(('jax', 'flax')),
+  )
+
+
+def _test_error(config, workdir: Path, dataset: str) -> float | None:
+  """The test error in percent on another set; None if its files are absent."""
+  from capsjax.commands.trained import Trained
+  from capsjax.errors import UserError
+
+  other = config.copy_and_resolve_references()
+  other.dataset = dataset
+  try:
+    trained = Trained.open(other, workdir, checkpoint_name='latest')
+  except UserError as error:
+    print(f'not measured on {dataset}: {error}')
+    return None
+  experiment = trained.experiment
+  params = experiment.devices.replicate(trained.params)
+  results = experiment.evaluate(params, experiment.dataset.test)
+  print(f'{dataset}: test error {results.error:.2f}%')
+  return round(results.error, 4)
