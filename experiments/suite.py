@@ -14,6 +14,7 @@ from pathlib import Path
 
 from capsjax.errors import UserError, did_you_mean
 from capsjax.huge_pages import restart_with_huge_pages
+from experiments.ensemble import ensemble_error
 from experiments.records import Record, Records, mean_and_deviation, table
 from experiments.runs import Place, Run, train
 
@@ -30,6 +31,7 @@ class Experiment:
     runs: the rows.
     sizes: overrides of the sizes 'cpu' and 'full', `--config.FIELD=VALUE` each.
     num_seeds: how many seeds each size trains, if the user does not say.
+    is_ensemble: whether the networks of all seeds are measured together too.
   """
 
   name: str
@@ -37,6 +39,7 @@ class Experiment:
   runs: Sequence[Run]
   sizes: Mapping[str, tuple[str, ...]]
   num_seeds: Mapping[str, int]
+  is_ensemble: bool = False
 
 
 def render(experiment: Experiment, records: Records) -> str:
@@ -141,7 +144,15 @@ def _parse(experiment: Experiment) -> argparse.Namespace:
     action='store_true',
     help='trains nothing and prints the table of the results',
   )
-  options = parser.parse_args()
+  parser.add_argument_group(
+    'fields',
+    'fields of all runs can be set as for capsjax.main: --config.FIELD=VALUE',
+  )
+  words = sys.argv[1:]
+  options = parser.parse_args(
+    [word for word in words if not word.startswith('--config.')]
+  )
+  options.overrides = [word for word in words if word.startswith('--config.')]
   if options.seeds is not None and options.seeds < 1:
     parser.error(f'--seeds {options.seeds} is not above 0')
   return options
@@ -152,16 +163,19 @@ def _run(experiment: Experiment, options: argparse.Namespace) -> int:
   records = Records(path)
   place = Place(
     options.size,
-    experiment.sizes.get(options.size, ()),
+    (*experiment.sizes.get(options.size, ()), *options.overrides),
     options.runs_dir,
     options.data_dir,
   )
   seeds = range(options.seeds or experiment.num_seeds[options.size])
-  if not options.table and not _train(
-    _chosen(experiment, options), seeds, place, records
-  ):
+  runs = [] if options.table else _chosen(experiment, options)
+  if not _train(runs, seeds, place, records):
     print('stopped, all saved; the same command goes on')
     return 0
+  if experiment.is_ensemble and len(seeds) > 1:
+    for run in runs:
+      error = ensemble_error(run, seeds, place)
+      print(f'{run.name}: {len(seeds)} networks together err on {error:.2f}%')
   if options.size == 'smoke':
     print('the smoke size works; its numbers mean nothing')
     return 0

@@ -137,8 +137,9 @@ def _find_splits(folders: _Folders, root: pathlib.Path) -> dict[str, str]:
     top, children = children[0], _children(folders, children[0])
   found = [name for name in children if posixpath.basename(name) in _SPLITS]
   # There may be a class 'train', beside 'bus' and 'plane'.
-  if found == children or any(_children(folders, name) for name in found):
-    return _named_splits(found, root) if found else {'train': top}
+  has_class_folders = any(_children(folders, name) for name in found)
+  if found and (has_class_folders or found == children):
+    return _named_splits(found, root)
   return {'train': top}
 
 

@@ -1,0 +1,269 @@
+"""How much routing changes, and what it does to the training loss.
+
+python -m experiments.routing_analysis --size=cpu
+
+Figure A.1: the mean absolute change of the routing logits in each iteration, of
+networks with 2, 3, 5, 7 and 10 iterations, on MNIST. Figure A.2: the training
+loss with 1 and with 3 iterations, on CIFAR10. Both are written as pictures and
+as JSON. What was interrupted is continued by the same command.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from capsjax.errors import UserError
+from capsjax.huge_pages import restart_with_huge_pages
+from experiments.runs import Place, Run, train
+
+_NUM_ITERATIONS = (2, 3, 5, 7, 10)
+# Test images that the change is the mean over.
+_NUM_IMAGES = 128
+# Overrides of each figure's runs, and how many epochs they take.
+_CHANGE = {
+  'smoke': ((), 2),
+  'cpu': (('--config.train_size=6400',), 4),
+  'full': ((), 500),
+}
+_LOSS = {
+  'smoke': ((), 1),
+  'cpu': (('--config.train_size=6400',), 2),
+  'full': ((), 640),
+}
+
+
+def main() -> None:
+  """Trains what is missing, draws and writes what came of it."""
+  restart_with_huge_pages()
+  options = _parse()
+  try:
+    sys.exit(_run(options))
+  except (UserError, OSError) as error:
+    print(f'routing_analysis: error: {error}', file=sys.stderr)
+    sys.exit(2)
+  except KeyboardInterrupt:
+    print('routing_analysis: interrupted', file=sys.stderr)
+    sys.exit(130)
+
+
+def _parse() -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    'python -m experiments.routing_analysis',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  add = parser.add_argument
+  add('--size', choices=('smoke', 'cpu', 'full'), default='cpu')
+  add(
+    '--figures',
+    nargs='+',
+    choices=('A.1', 'A.2'),
+    default=('A.1', 'A.2'),
+    help='only these',
+  )
+  add('--data-dir', metavar='DIR', default='', help='as --config.data_dir')
+  add(
+    '--cifar10-dir',
+    metavar='DIR',
+    default='',
+    help='class folders of CIFAR10, or an archive of them; TensorFlow Datasets '
+    'prepares the set if not given',
+  )
+  add(
+    '--runs-dir',
+    type=Path,
+    metavar='DIR',
+    default=Path('runs/experiments'),
+    help='where runs are kept and continued (default: %(default)s)',
+  )
+  add(
+    '--out',
+    type=Path,
+    metavar='DIR',
+    help='where JSON and pictures are written (default: among the runs)',
+  )
+  return parser.parse_args()
+
+
+def _run(options: argparse.Namespace) -> int:
+  from capsjax import runtime
+
+  runtime.start()
+  out = options.out or options.runs_dir / options.size / 'routing_analysis'
+  out.mkdir(parents=True, exist_ok=True)
+  if 'A.1' in options.figures:
+    changes = _changes(options)
+    if changes is None:
+      return 0
+    _write(changes, _change_figure(changes), out / 'routing_change')
+  if 'A.2' in options.figures:
+    losses = _losses(options)
+    if losses is None:
+      return 0
+    _write(losses, _loss_figure(losses), out / 'routing_loss')
+  return 0
+
+
+def _write(numbers: Any, figure: Any, path: Path) -> None:
+  path.with_suffix('.json').write_text(json.dumps(numbers, indent=1) + '\n')
+  figure.savefig(path.with_suffix('.png'), dpi=100)
+  print(f'written to {path}.json and {path}.png')
+
+
+def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
+  """By number of iterations and epoch, the change in each iteration."""
+  overrides, num_epochs = _CHANGE[options.size]
+  changes: dict[str, dict[str, Any]] = {}
+  for count in _NUM_ITERATIONS:
+    run = Run(
+      f'routing{count}',
+      'mnist',
+      (f'--config.model.num_iterations={count}',),
+      group='routing_change',
+    )
+    of_run = changes[str(count)] = {}
+    for epoch in range(1, num_epochs + 1):
+      place = Place(
+        options.size,
+        # An evaluation of the whole test set only at the end.
+        (*overrides, f'--config.eval_every_epochs={num_epochs}'),
+        options.runs_dir,
+        options.data_dir,
+      )
+      found = _change_after(run, epoch, place)
+      if found is None:
+        return None
+      of_run[str(epoch)] = found
+      means = ', '.join(f'{change:.3g}' for change in found)
+      print(f'{count} iterations, epoch {epoch}: changes {means}')
+  return changes
+
+
+def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
+  """Trains to the end of an epoch and measures; None if interrupted."""
+  path = place.workdir(run, 0) / f'change_after_{epoch}.json'
+  if path.is_file():
+    return json.loads(path.read_text())
+  place = Place(
+    place.size,
+    (*place.overrides, f'--config.num_epochs={epoch}'),
+    place.folder,
+    place.data_dir,
+  )
+  if train(run, 0, place) is None:
+    return None
+  found = mean_changes(place.workdir(run, 0))
+  path.write_text(json.dumps(found))
+  return found
+
+
+def mean_changes(workdir: Path) -> list[float]:
+  """The mean absolute change of the routing logits in each iteration.
+
+  In Procedure 1 a logit changes by the agreement of the vote with the capsule.
+  The mean is over the votes of the first test images.
+
+  Args:
+    workdir: the folder of a trained run.
+  """
+  import jax.numpy as jnp
+  import numpy as np
+
+  import capsjax
+  from capsjax import configuration
+  from capsjax.commands.inside import look_inside
+  from capsjax.commands.trained import Trained
+
+  config = configuration.load(workdir / configuration.FILE_NAME)
+  trained = Trained.open(config, workdir, checkpoint_name='latest')
+  shown = np.arange(min(_NUM_IMAGES, trained.experiment.test_size))
+  images = trained.inference.examples(shown).images
+  inputs = jnp.asarray(look_inside(trained, images).inputs)
+  kernel = jnp.asarray(trained.params['class_capsules']['kernel'])
+  votes = capsjax.compute_votes(inputs, kernel)
+  changes = []
+  for count in range(1, config.model.num_iterations + 1):
+    capsules = capsjax.dynamic_routing(votes, num_iterations=count)
+    agreement = jnp.einsum('bije,bje->bij', votes, capsules)
+    changes.append(float(jnp.mean(jnp.abs(agreement))))
+  return changes
+
+
+def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
+  """The training loss by number of iterations, over the epochs."""
+  from capsjax.commands.records import curve, read_records
+
+  overrides, num_epochs = _LOSS[options.size]
+  losses = {}
+  for count in (1, 3):
+    run = Run(
+      f'routing{count}',
+      'cifar10',
+      (f'--config.model.num_iterations={count}',),
+      group='routing_loss',
+    )
+    words = [*overrides, f'--config.num_epochs={num_epochs}']
+    words += ['--config.log_every_steps=5'] if options.size != 'full' else []
+    words += ['--config.dataset=folder'] if options.cifar10_dir else []
+    place = Place(
+      options.size,
+      tuple(words),
+      options.runs_dir,
+      options.cifar10_dir or options.data_dir,
+    )
+    if train(run, 0, place) is None:
+      return None
+    found = curve(read_records(place.workdir(run, 0)), 'train/loss')
+    losses[str(count)] = {
+      'epoch': found.epochs.tolist(),
+      'training_loss': found.values.tolist(),
+    }
+  return losses
+
+
+def _change_figure(changes: dict[str, dict[str, Any]]) -> Any:
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(13, 3.6), layout='constrained')
+  during, linear, log = figure.subplots(1, 3)
+  longest = changes[str(_NUM_ITERATIONS[-1])]
+  for iteration, values in enumerate(zip(*longest.values(), strict=True), 1):
+    epochs = [int(epoch) for epoch in longest]
+    during.plot(epochs, values, marker='.', label=f'{iteration}')
+  during.set_title(f'of {_NUM_ITERATIONS[-1]} iterations, during training')
+  during.set_xlabel('epoch')
+  during.legend(title='iteration', fontsize='x-small', ncols=2)
+  for axes, title in ((linear, 'in the end'), (log, 'in the end, log scale')):
+    for count, by_epoch in changes.items():
+      values = list(by_epoch.values())[-1]
+      axes.plot(range(1, len(values) + 1), values, marker='o', label=count)
+    axes.set_title(title)
+    axes.set_xlabel('routing iteration')
+    axes.legend(title='iterations', fontsize='x-small')
+  log.set_yscale('log')
+  for axes in (during, linear, log):
+    axes.set_ylabel('mean |change of b|')
+    axes.grid(alpha=0.3)
+  return figure
+
+
+def _loss_figure(losses: dict[str, Any]) -> Any:
+  import numpy as np
+
+  from capsjax.visualization import Curve, curves_figure
+
+  def as_curve(found: dict[str, Sequence[float]]) -> Curve:
+    return Curve(np.array(found['epoch']), np.array(found['training_loss']))
+
+  lines = {
+    f'{count} iteration{"s" if count != "1" else ""}': [as_curve(found)]
+    for count, found in losses.items()
+  }
+  return curves_figure({'training loss on CIFAR10': lines}, columns=1)
+
+
+if __name__ == '__main__':
+  main()

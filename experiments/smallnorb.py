@@ -1,0 +1,26 @@
+"""smallNORB: toys from many sides and in many lights (section 7).
+
+python -m experiments.smallnorb --size=cpu
+"""
+
+from experiments.runs import Run
+from experiments.suite import Experiment, main
+
+EXPERIMENT = Experiment(
+  name='smallnorb',
+  title='smallNORB',
+  runs=(
+    Run(
+      'capsnet',
+      'smallnorb',
+      group='smallnorb',
+      paper='2.7',
+      published='1.8 (EM routing)',
+    ),
+  ),
+  sizes={'cpu': ('--config.num_epochs=2',)},
+  num_seeds={'smoke': 1, 'cpu': 1, 'full': 3},
+)
+
+if __name__ == '__main__':
+  main(EXPERIMENT)
