@@ -226,6 +226,7 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
 
 def _change_figure(changes: dict[str, dict[str, Any]]) -> Any:
   from matplotlib.figure import Figure
+  from matplotlib.ticker import MaxNLocator
 
   figure = Figure(figsize=(13, 3.6), layout='constrained')
   during, linear, log = figure.subplots(1, 3)
@@ -245,6 +246,7 @@ def _change_figure(changes: dict[str, dict[str, Any]]) -> Any:
     axes.legend(title='iterations', fontsize='x-small')
   log.set_yscale('log')
   for axes in (during, linear, log):
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel('mean |change of b|')
     axes.grid(alpha=0.3)
   return figure

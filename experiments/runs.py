@@ -74,11 +74,9 @@ class Place:
     return self.folder / self.size / run.group / run.name / f'seed{seed}'
 
   def overrides_of(self, run: Run, seed: int) -> list[str]:
-    """All fields that a run sets; those of the size come last."""
-    words = [*run.overrides, *self.overrides]
-    if self.size == 'smoke':
-      words += [*_SMOKE, *run.smoke]
-    return [*words, f'--config.seed={seed}']
+    """All fields that a run sets; those of all runs have the last word."""
+    tiny = (*_SMOKE, *run.smoke) if self.size == 'smoke' else ()
+    return [*run.overrides, *tiny, *self.overrides, f'--config.seed={seed}']
 
   def command(self, run: Run, seed: int) -> str:
     """What trains a run, but for the folder of the data."""

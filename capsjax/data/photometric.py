@@ -54,7 +54,7 @@ def random_brightness(
   most: float,
 ) -> Float32[Array, 'h w c']:
   """Adds one number, uniform in [-most, most], to all pixels."""
-  return image + jax.random.uniform(key, minval=-most, maxval=most)
+  return jnp.asarray(image) + jax.random.uniform(key, minval=-most, maxval=most)
 
 
 def random_contrast(
@@ -83,5 +83,6 @@ def standardize(
   An image of one colour becomes 0: its deviation counts as that of one pixel
   among all, as in the official code.
   """
+  image = jnp.asarray(image)
   least = 1 / jnp.sqrt(jnp.float32(image.size))
   return (image - jnp.mean(image)) / jnp.maximum(jnp.std(image), least)

@@ -20,12 +20,6 @@ from capsjax.data.mnist import load_mnist
 # Of 28x28 digits to 40x40.
 _MARGIN = 6
 _BLOCK_SIZE = 1000
-# What affNIST's site gives: degrees, factors of width and height, and shares.
-_AFFNIST_RANGES = {
-  'max_rotation': 20.0,
-  'scale_range': (0.8, 1.2),
-  'max_shear': 0.2,
-}
 
 
 def load_expanded_mnist(
@@ -87,9 +81,7 @@ def load_affine_mnist(
   return _with_test(centred, 'affine_mnist', mapped)
 
 
-def load_affnist(
-  *, data_dir: str | os.PathLike[str] | None = None
-) -> Dataset:
+def load_affnist(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
   """Loads MNIST's training digits and affNIST's own test.
 
   Args:
@@ -128,7 +120,14 @@ def _with_test(dataset, name, images):
 def _map_and_place(keys, images):
   def one(key, image):
     map_key, place_key = jax.random.split(key)
-    mapped = random_affine(map_key, scale_images(image), **_AFFNIST_RANGES)
+    # The ranges that affNIST's site gives.
+    mapped = random_affine(
+      map_key,
+      scale_images(image),
+      max_rotation=20.0,
+      scale_range=(0.8, 1.2),
+      max_shear=0.2,
+    )
     mapped = jnp.rint(255 * mapped).astype(jnp.uint8)
     ink = jnp.any(mapped > 0, -1)
     down, right = (

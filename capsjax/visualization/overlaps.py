@@ -86,7 +86,7 @@ def overlap_figure(
   def name(pair):
     return ', '.join(class_names[k] for k in pair)
 
-  def heads(between, others):
+  def two_lines(between, others):
     both = zip(labels, others, strict=True)
     return [f'{name(a)}\n{between} {name(b)}' for a, b in both]
 
@@ -94,14 +94,14 @@ def overlap_figure(
     *_blocks(
       is_right,
       right,
-      heads('asked', absent),
+      two_lines('asked', absent),
       columns,
       f'right ({is_right.sum()})',
     ),
     *_blocks(
       ~is_right,
       wrong,
-      heads('→', predictions),
+      two_lines('→', predictions),
       columns,
       f'wrong ({(~is_right).sum()}): labels → predictions',
     ),
@@ -111,8 +111,8 @@ def overlap_figure(
     figsize=(_SIDE * (columns + 2), height * len(blocks)), layout='constrained'
   )
   grid = figure.add_gridspec(len(blocks), 1)
-  for place, (title, rows, heads) in zip(grid, blocks, strict=True):
-    axes = figure.add_subplot(place)
+  for index, (title, rows, heads) in enumerate(blocks):
+    axes = figure.add_subplot(grid[index])
     draw_grid(
       axes, list(rows.values()), row_labels=list(rows), column_labels=heads
     )
