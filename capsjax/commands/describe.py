@@ -155,7 +155,7 @@ def _classes(trained: Trained, scores: _Scores) -> Section:
   return Section(
     'Classes',
     [
-      Block('Confusion', figure=confusion_figure(confusion)),
+      Block('Confusion', figure=confusion_figure(confusion, names)),
       Block('Accuracy by class', table=table),
     ],
   )

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from capsjax.commands.trained import Trained
+from capsjax.data import Dataset
 from capsjax.evaluation import Results
 
 FILE_NAME = 'evaluation.json'
@@ -32,7 +33,7 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
   experiment = trained.experiment
   results = _evaluate(experiment, trained.params)
   if jax.process_index() == 0:
-    print(_table(results, experiment.dataset.name, trained.step))
+    print(_table(results, experiment.dataset, trained.step))
     record = {'step': trained.step, 'dataset': experiment.dataset.name}
     record |= {'error_percent': results.error} | dataclasses.asdict(results)
     path = workdir / FILE_NAME
@@ -52,9 +53,10 @@ def _evaluate(experiment, params):
     )
 
 
-def _table(results: Results, name: str, step: int) -> str:
+def _table(results: Results, dataset: Dataset, step: int) -> str:
   lines = [
-    f'{name}, {results.count:,} test images, checkpoint of step {step:,}',
+    f'{dataset.name}, {results.count:,} test images, '
+    f'checkpoint of step {step:,}',
     f'error                {results.error:.2f}%',
     f'accuracy             {100 * results.accuracy:.2f}%',
     f'classification loss  {results.classification_loss:.5f}',
@@ -63,11 +65,16 @@ def _table(results: Results, name: str, step: int) -> str:
     'confusion: true class by row, predicted by column, then its accuracy',
   ]
   width = max(4, *(len(str(n)) for row in results.confusion for n in row)) + 1
-  header = ''.join(f'{k:{width}}' for k in range(len(results.confusion)))
-  lines.append(f'     {header}')
-  for k, (row, accuracy) in enumerate(
-    zip(results.confusion, results.class_accuracy, strict=True)
+  header = ''.join(f'{k:{width}}' for k in range(dataset.num_classes))
+  names = [
+    f'{k}' if name == f'{k}' else f'{k} {name}'
+    for k, name in enumerate(dataset.class_names)
+  ]
+  margin = max(4, *map(len, names))
+  lines.append(f'{"":{margin}} {header}')
+  for name, row, accuracy in zip(
+    names, results.confusion, results.class_accuracy, strict=True
   ):
     counts = ''.join(f'{n:{width}}' for n in row)
-    lines.append(f'{k:4} {counts}   {100 * accuracy:6.2f}%')
+    lines.append(f'{name:{margin}} {counts}   {100 * accuracy:6.2f}%')
   return '\n'.join(lines)

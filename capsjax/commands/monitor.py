@@ -94,7 +94,9 @@ class Monitor:
     return results
 
   def _write_pictures(self, step: int, params: Any, results: Results) -> None:
-    confusion = confusion_figure(np.array(results.confusion))
+    confusion = confusion_figure(
+      np.array(results.confusion), self._experiment.dataset.class_names
+    )
     pictures = {'test/confusion': figure_pixels(confusion)}
     shown = np.arange(min(_NUM_PICTURES, self._experiment.test_size))
     reconstructions = self._inference.apply(params, shown).reconstructions

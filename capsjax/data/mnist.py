@@ -29,6 +29,7 @@ class _Source:
   checksums: tuple[str, str, str, str]
   # SHA-256 of the test labels' bytes: knows the set whatever the packing.
   fingerprint: str
+  class_names: tuple[str, ...] = ()
 
 
 _MNIST = _Source(
@@ -63,6 +64,10 @@ _FASHION_MNIST = _Source(
   ),
   fingerprint=(
     '3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9'
+  ),
+  class_names=(
+    *('T-shirt', 'trouser', 'pullover', 'dress', 'coat'),
+    *('sandal', 'shirt', 'sneaker', 'bag', 'ankle boot'),
   ),
 )
 
@@ -124,7 +129,9 @@ def _load(
   paths = _find_or_download(source, root, mirrors)
   train, test = _read_split(paths, _FILES[:2]), _read_split(paths, _FILES[2:])
   _refuse_namesake(source, test, paths[_FILES[3]])
-  return Dataset(source.name, train, test, None, _NUM_CLASSES)
+  return Dataset(
+    source.name, train, test, None, _NUM_CLASSES, source.class_names
+  )
 
 
 def _read_split(

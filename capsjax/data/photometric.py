@@ -39,7 +39,7 @@ def central_crop(image: _Image, *, size: int) -> Float32[Array, 'size size c']:
     size: the side of the square; static.
   """
   top, left = ((side - size) // 2 for side in image.shape[:2])
-  return image[top : top + size, left : left + size]
+  return jnp.asarray(image)[top : top + size, left : left + size]
 
 
 def random_flip(key: Key[Array, ''], image: _Image) -> Float32[Array, 'h w c']:

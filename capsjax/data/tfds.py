@@ -22,7 +22,10 @@ _SPLITS = ('train', 'test', 'validation')
 # The features that are the channels of the images, and that of the classes.
 _FORMS = ((('image',), 'label'), (('image', 'image2'), 'label_category'))
 # What load_dataset knows without TFDS; it is here for the nearest names.
-_OWN_NAMES = ('mnist', 'fashion_mnist', 'digits')
+_OWN_NAMES = (
+  *('mnist', 'fashion_mnist', 'digits', 'folder', 'smallnorb', 'svhn'),
+  *('affnist', 'affine_mnist', 'expanded_mnist'),
+)
 
 
 def load_tfds(
@@ -77,6 +80,7 @@ def load_tfds(
     test=splits['test'],
     validation=splits.get('validation'),
     num_classes=num_classes,
+    class_names=tuple(builder.info.features[_form(builder, name)[1]].names),
   )
 
 
@@ -87,9 +91,9 @@ def _builder(name: str, folder: pathlib.Path) -> Any:
   except Exception as error:
     near = _near(name, _OWN_NAMES)
     raise UserError(
-      f'{name} is none of {", ".join(_OWN_NAMES)}{near}; for the other sets'
-      f" TFDS must be installed: pip install 'capsjax[tfds]'"
-      f' ({_reason(error)})'
+      f'{name} is for TFDS to read, which is not installed:'
+      f" pip install 'capsjax[tfds]' ({_reason(error)}); without it there are"
+      f' {", ".join(_OWN_NAMES)}{near}'
     ) from error
   try:
     return tfds.builder(name, data_dir=folder)
