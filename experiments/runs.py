@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from ml_collections import ConfigDict
+
 from experiments import machine
 from experiments.records import Record
 
@@ -104,16 +106,32 @@ def train(run: Run, seed: int, place: Place) -> Record | None:
     UserError: if it cannot be trained.
   """
   from capsjax import configuration
-  from capsjax.commands import records
   from capsjax.commands import train as command
 
   words = place.overrides_of(run, seed)
   if place.data_dir:
     words.append(f'--config.data_dir={place.data_dir}')
   config = configuration.load(Path(f'configs/{run.config}.py'), words)
-  workdir = place.workdir(run, seed)
-  if command.run(config, workdir) is None:
+  if command.run(config, place.workdir(run, seed)) is None:
     return None
+  return record_of(run, seed, place, config)
+
+
+def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
+  """What came of a run that was trained to its end.
+
+  Args:
+    run: what was trained.
+    seed: its seed.
+    place: which size, and where.
+    config: the configuration that it was trained with.
+
+  Raises:
+    UserError: if there is nothing of it.
+  """
+  from capsjax.commands import records
+
+  workdir = place.workdir(run, seed)
   course = records.read_records(workdir)
   curve = records.error_curve(course)
   errors = {

@@ -1,10 +1,4 @@
-"""The command line that all experiments share: train what is missing, tabulate.
-
-Each experiment is a list of runs. Its command trains those that are not done,
-one seed of all runs after another, and prints a Markdown table of what the
-paper reports, what is published, and what came of the runs. Ctrl-C or a kill
-loses nothing: the same command goes on where it was.
-"""
+"""The command line that all experiments share: train what is missing, tabulate."""
 
 import argparse
 import dataclasses
@@ -18,6 +12,11 @@ from experiments.ensemble import ensemble_error
 from experiments.records import Record, Records, mean_and_deviation, table
 from experiments.runs import Place, Run, train
 
+_DESCRIPTION = """\
+Trains the runs that are not done, one seed of all of them after another, and
+prints a Markdown table of what the paper reports, what is published, and what
+came of them. Ctrl-C or a kill loses nothing: the same command goes on.
+"""
 _HARDWARE = 'On {hardware} ({device}), {versions}.'
 
 
@@ -99,7 +98,7 @@ def _parse(experiment: Experiment) -> argparse.Namespace:
   names = ', '.join(run.name for run in experiment.runs)
   parser = argparse.ArgumentParser(
     f'python -m experiments.{experiment.name}',
-    description=f'{experiment.title}.\n\n{__doc__}',
+    description=f'{experiment.title}.\n\n{_DESCRIPTION}',
     epilog=f'runs: {names}',
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )

@@ -68,7 +68,7 @@ def fit(
   plan: Plan,
   train_fn: TrainFn,
   data: DeviceData,
-  order_key: Key[Array, ''],
+  order_key: Key[Array, '*seeds'],
   evaluate: Callable[[int, Any], float | None],
   best: float | None,
   checkpointer: Checkpointer,
@@ -83,7 +83,8 @@ def fit(
     plan: how long and how often.
     train_fn: takes steps.
     data: the training set, on every device.
-    order_key: the run's key for the order of the examples.
+    order_key: the run's key for the order of the examples, or those of several
+      that `train_fn` trains at once, whose permutations it is then given.
     evaluate: called as `evaluate(step, params)`; returns the number by which
       the best state is chosen, higher is better, or None for no choice.
     best: the best such number so far, if any.
@@ -114,7 +115,7 @@ def fit(
   while step < plan.num_steps and not any_process(is_stopped()):
     epoch = step // plan.steps_per_epoch
     if epoch != permuted_epoch:
-      permutation = epoch_permutation(order_key, epoch, len(data.labels))
+      permutation = _permutations(order_key, epoch, len(data.labels))
       permuted_epoch = epoch
     count = plan.steps_from(step)
     state, metrics = train_fn(state, data, permutation, count)
@@ -137,6 +138,11 @@ def fit(
   reporter.finish()
   checkpointer.wait()
   return state
+
+
+_permutations = jnp.vectorize(
+  epoch_permutation, excluded=(1, 2), signature='()->(n)'
+)
 
 
 @jax.jit
