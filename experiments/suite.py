@@ -1,4 +1,4 @@
-"""The command line that all experiments share: train what is missing, tabulate."""
+"""The command line of all experiments: train what is missing, tabulate."""
 
 import argparse
 import dataclasses
