@@ -30,6 +30,7 @@ MAY_CHANGE = frozenset(
     'pictures.perturbation_range',
     'pictures.perturbation_steps',
     'steps_per_call',
+    'stop_at_accuracy',
   }
 )
 

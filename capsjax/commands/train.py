@@ -51,7 +51,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
     say(start_summary(experiment, plan, workdir, state))
     state, monitor = _train(experiment, plan, workdir, state, best)
   step = int(state.step)
-  if step < plan.num_steps and not plan.is_good_enough(monitor.best):
+  if not plan.is_over(step, monitor.best):
     say(
       f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
       f'on: python -m capsjax.main --workdir {workdir}'

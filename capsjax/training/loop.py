@@ -55,11 +55,13 @@ class Plan:
     """Whether there is an evaluation after `step` steps."""
     return step % self.eval_every_steps == 0 or step == self.num_steps
 
-  def is_good_enough(self, score: float | None) -> bool:
-    """Whether the run ends early with such an evaluation."""
-    if score is None or self.stop_at is None:
+  def is_over(self, step: int, best: float | None) -> bool:
+    """Whether the run ends after `step` steps, with such a best evaluation."""
+    if step >= self.num_steps:
+      return True
+    if best is None or self.stop_at is None:
       return False
-    return score >= self.stop_at
+    return best >= self.stop_at
 
 
 def fit(
@@ -112,7 +114,8 @@ def fit(
     checkpointer.save_latest(step, state)
     saved_step, saved_at = step, time.monotonic()
 
-  while step < plan.num_steps and not any_process(is_stopped()):
+  # The best is known again when a run is continued.
+  while not plan.is_over(step, best) and not any_process(is_stopped()):
     epoch = step // plan.steps_per_epoch
     if epoch != permuted_epoch:
       permutation = _permutations(order_key, epoch, len(data.labels))
@@ -128,8 +131,6 @@ def fit(
         _require_finite(step, state)
         checkpointer.save_best(step, state, metric=score)
         best = score
-      if plan.is_good_enough(score):
-        break
     elapsed = time.monotonic() - saved_at
     if any_process(elapsed >= plan.checkpoint_every_seconds):
       save()

@@ -140,6 +140,9 @@ def test_a_run_ends_when_it_is_good_enough():
   assert run(notes, stop_at=0.9).step == 10
   assert notes.latest == [10]
   assert notes.best == [(5, 0.5), (10, 0.9)]
+  again = Notes()
+  assert run(again, start=10, best=0.9, stop_at=0.9).step == 10
+  assert again.calls == []
   assert run(Notes(), stop_at=0.9).step == 15, 'there is nothing to judge by'
 
 

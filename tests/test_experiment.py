@@ -1,0 +1,71 @@
+"""The networks of sets that are not at hand, on images of the right shape."""
+
+import jax
+import numpy as np
+import pytest
+
+from capsjax import configuration
+from capsjax.data import Dataset, Split, epoch_permutation
+from capsjax.errors import UserError
+from capsjax.experiment import Experiment
+from tests.conftest import REPOSITORY
+
+TINY = ('--config.model.conv_features=4', '--config.model.num_types=2')
+SMALL_BATCH = '--config.batch_size=8'
+# The images of each set as its reader gives them, its classes, and what its
+# network is given.
+SETS = {
+  'cifar10': ((32, 32, 3), 10, (24, 24, 3)),
+  'smallnorb': ((48, 48, 2), 5, (32, 32, 2)),
+  'svhn': ((32, 32, 3), 10, (32, 32, 3)),
+}
+
+
+def split(size, shape, num_classes):
+  rng = np.random.default_rng(size)
+  return Split(
+    rng.integers(0, 256, (size, *shape), np.uint8),
+    rng.integers(0, num_classes, size, np.int32),
+  )
+
+
+def create(name, shape, num_classes, *overrides):
+  config = configuration.load(
+    REPOSITORY / 'configs' / f'{name}.py', (*TINY, SMALL_BATCH, *overrides)
+  )
+  parts = (split(size, shape, num_classes) for size in (16, 11))
+  return Experiment.create(config, Dataset(name, *parts, None, num_classes))
+
+
+# Optax's own arithmetic promotes types.
+@jax.numpy_dtype_promotion('standard')
+@pytest.mark.parametrize('name', SETS)
+def test_a_network_trains_and_is_measured(name):
+  shape, num_classes, expected = SETS[name]
+  experiment = create(name, shape, num_classes, '--config.num_devices=1')
+  assert experiment.image_shape == expected
+  devices, train = experiment.devices, experiment.dataset.train
+  state = devices.replicate(experiment.create_state())
+  before = jax.device_get(state.params)
+  order = epoch_permutation(experiment.keys.order, 0, len(train))
+  state, metrics = experiment.train_fn(single_step=True)(
+    state, experiment.device_data(train), order, 1
+  )
+  assert metrics.compute().count == 8
+  moved = jax.tree.map(
+    lambda a, b: float(np.abs(a - np.asarray(b)).max()), before, state.params
+  )
+  assert min(jax.tree.leaves(moved)) > 0, 'a parameter was not trained'
+  results = experiment.evaluate(state.params, experiment.dataset.test)
+  assert results.count == 11
+  assert np.isfinite(results.loss)
+
+
+def test_a_crop_larger_than_the_images_is_told():
+  with pytest.raises(UserError, match='crop_size=24 is larger'):
+    create('cifar10', (20, 20, 3), 10).state_template()
+
+
+def test_standardised_images_are_not_laid_over_each_other():
+  with pytest.raises(UserError, match='standardize=False'):
+    create('cifar10', (32, 32, 3), 10, '--config.num_objects=2')
