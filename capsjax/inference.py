@@ -38,7 +38,7 @@ class Inference:
     outputs = []
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(len(positions), size):
-      output = self._apply(params, self._data, positions[places])
+      output, _ = self._apply(params, self._data, positions[places])
       outputs.append(_first(jax.device_get(output), weights.sum()))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
@@ -48,13 +48,8 @@ class Inference:
     """What the model makes of all test examples, with their targets."""
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(self._experiment.test_size, size):
-      output, targets = jax.device_get(
-        (
-          self._apply(params, self._data, places),
-          self._examples(self._data, places).targets,
-        )
-      )
-      yield _first(output, weights.sum()), targets[: int(weights.sum())]
+      found = jax.device_get(self._apply(params, self._data, places))
+      yield _first(found, weights.sum())
 
   def decode(
     self,
@@ -87,8 +82,9 @@ class Inference:
 
     @jax.jit
     def apply(params, data, positions):
-      images = experiment.examples.test_batch(data, positions).images
-      return experiment.model.apply({'params': params}, images)
+      batch = experiment.examples.test_batch(data, positions)
+      output = experiment.model.apply({'params': params}, batch.images)
+      return output, batch.targets
 
     return apply
 
@@ -106,6 +102,6 @@ class Inference:
     return decode
 
 
-def _first(output: ModelOutput, count: float) -> ModelOutput:
+def _first(arrays: Any, count: float) -> Any:
   """Without what pads the last batch."""
-  return jax.tree.map(operator.itemgetter(slice(int(count))), output)
+  return jax.tree.map(operator.itemgetter(slice(int(count))), arrays)

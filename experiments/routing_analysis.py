@@ -11,17 +11,17 @@ as JSON. What was interrupted is continued by the same command.
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from capsjax.errors import UserError
 from capsjax.huge_pages import restart_with_huge_pages
+from experiments import routing_change, routing_figures
 from experiments.runs import Place, Run, train
 
+# Of figure A.1, and fewer to show that it works.
 _NUM_ITERATIONS = (2, 3, 5, 7, 10)
-# Test images that the change is the mean over.
-_NUM_IMAGES = 128
+_SMOKE_NUM_ITERATIONS = (2, 3)
 # Overrides of each figure's runs, and how many epochs they take.
 _CHANGE = {
   'smoke': ((), 2),
@@ -98,12 +98,15 @@ def _run(options: argparse.Namespace) -> int:
     changes = _changes(options)
     if changes is None:
       return 0
-    _write(changes, _change_figure(changes), out / 'routing_change')
+    _write(
+      changes, routing_figures.change_figure(changes), out / 'routing_change'
+    )
   if 'A.2' in options.figures:
     losses = _losses(options)
     if losses is None:
       return 0
-    _write(losses, _loss_figure(losses), out / 'routing_loss')
+    figure = routing_figures.loss_figure(losses)
+    _write(losses, figure, out / 'routing_loss')
   return 0
 
 
@@ -117,7 +120,8 @@ def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
   """By number of iterations and epoch, the change in each iteration."""
   overrides, num_epochs = _CHANGE[options.size]
   changes: dict[str, dict[str, Any]] = {}
-  for count in _NUM_ITERATIONS:
+  is_smoke = options.size == 'smoke'
+  for count in _SMOKE_NUM_ITERATIONS if is_smoke else _NUM_ITERATIONS:
     run = Run(
       f'routing{count}',
       'mnist',
@@ -155,41 +159,9 @@ def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
   )
   if train(run, 0, place) is None:
     return None
-  found = mean_changes(place.workdir(run, 0))
+  found = routing_change.mean_changes(place.workdir(run, 0))
   path.write_text(json.dumps(found))
   return found
-
-
-def mean_changes(workdir: Path) -> list[float]:
-  """The mean absolute change of the routing logits in each iteration.
-
-  In Procedure 1 a logit changes by the agreement of the vote with the capsule.
-  The mean is over the votes of the first test images.
-
-  Args:
-    workdir: the folder of a trained run.
-  """
-  import jax.numpy as jnp
-  import numpy as np
-
-  import capsjax
-  from capsjax import configuration
-  from capsjax.commands.inside import look_inside
-  from capsjax.commands.trained import Trained
-
-  config = configuration.load(workdir / configuration.FILE_NAME)
-  trained = Trained.open(config, workdir, checkpoint_name='latest')
-  shown = np.arange(min(_NUM_IMAGES, trained.experiment.test_size))
-  images = trained.inference.examples(shown).images
-  inputs = jnp.asarray(look_inside(trained, images).inputs)
-  kernel = jnp.asarray(trained.params['class_capsules']['kernel'])
-  votes = capsjax.compute_votes(inputs, kernel)
-  changes = []
-  for count in range(1, config.model.num_iterations + 1):
-    capsules = capsjax.dynamic_routing(votes, num_iterations=count)
-    agreement = jnp.einsum('bije,bje->bij', votes, capsules)
-    changes.append(float(jnp.mean(jnp.abs(agreement))))
-  return changes
 
 
 def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
@@ -222,49 +194,6 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
       'training_loss': found.values.tolist(),
     }
   return losses
-
-
-def _change_figure(changes: dict[str, dict[str, Any]]) -> Any:
-  from matplotlib.figure import Figure
-  from matplotlib.ticker import MaxNLocator
-
-  figure = Figure(figsize=(13, 3.6), layout='constrained')
-  during, linear, log = figure.subplots(1, 3)
-  longest = changes[str(_NUM_ITERATIONS[-1])]
-  for iteration, values in enumerate(zip(*longest.values(), strict=True), 1):
-    epochs = [int(epoch) for epoch in longest]
-    during.plot(epochs, values, marker='.', label=f'{iteration}')
-  during.set_title(f'of {_NUM_ITERATIONS[-1]} iterations, during training')
-  during.set_xlabel('epoch')
-  during.legend(title='iteration', fontsize='x-small', ncols=2)
-  for axes, title in ((linear, 'in the end'), (log, 'in the end, log scale')):
-    for count, by_epoch in changes.items():
-      values = list(by_epoch.values())[-1]
-      axes.plot(range(1, len(values) + 1), values, marker='o', label=count)
-    axes.set_title(title)
-    axes.set_xlabel('routing iteration')
-    axes.legend(title='iterations', fontsize='x-small')
-  log.set_yscale('log')
-  for axes in (during, linear, log):
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel('mean |change of b|')
-    axes.grid(alpha=0.3)
-  return figure
-
-
-def _loss_figure(losses: dict[str, Any]) -> Any:
-  import numpy as np
-
-  from capsjax.visualization import Curve, curves_figure
-
-  def as_curve(found: dict[str, Sequence[float]]) -> Curve:
-    return Curve(np.array(found['epoch']), np.array(found['training_loss']))
-
-  lines = {
-    f'{count} iteration{"s" if count != "1" else ""}': [as_curve(found)]
-    for count, found in losses.items()
-  }
-  return curves_figure({'training loss on CIFAR10': lines}, columns=1)
 
 
 if __name__ == '__main__':
