@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from capsjax.errors import UserError
 from experiments import machine
 from experiments.records import Record
 
@@ -112,9 +113,23 @@ def train(run: Run, seed: int, place: Place) -> Record | None:
   if place.data_dir:
     words.append(f'--config.data_dir={place.data_dir}')
   config = configuration.load(Path(f'configs/{run.config}.py'), words)
-  if command.run(config, place.workdir(run, seed)) is None:
+  workdir = place.workdir(run, seed)
+  if not _is_trained(workdir, config) and command.run(config, workdir) is None:
     return None
   return record_of(run, seed, place, config)
+
+
+def _is_trained(workdir: Path, config: ConfigDict) -> bool:
+  """Whether a run is there that was evaluated at its end."""
+  from capsjax import configuration
+  from capsjax.commands import records
+
+  configuration.require_continues(config, workdir)
+  try:
+    curve = records.error_curve(records.read_records(workdir))
+  except UserError:  # Nothing is written yet.
+    return False
+  return bool(len(curve.epochs)) and curve.epochs[-1] >= config.num_epochs
 
 
 def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
@@ -159,7 +174,6 @@ def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
 def _test_error(config, workdir: Path, dataset: str) -> float | None:
   """The test error in percent on another set; None if its files are absent."""
   from capsjax.commands.trained import Trained
-  from capsjax.errors import UserError
 
   other = config.copy_and_resolve_references()
   other.dataset = dataset
