@@ -39,7 +39,7 @@ class Inference:
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(len(positions), size):
       output, _ = self._apply(params, self._data, positions[places])
-      outputs.append(_first(jax.device_get(output), weights.sum()))
+      outputs.append(_first(jax.device_get(output), int(weights.sum())))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
   def apply_in_batches(
@@ -49,7 +49,7 @@ class Inference:
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(self._experiment.test_size, size):
       found = jax.device_get(self._apply(params, self._data, places))
-      yield _first(found, weights.sum())
+      yield _first(found, int(weights.sum()))
 
   def decode(
     self,
@@ -102,6 +102,6 @@ class Inference:
     return decode
 
 
-def _first(arrays: Any, count: float) -> Any:
+def _first(arrays: Any, count: int) -> Any:
   """Without what pads the last batch."""
-  return jax.tree.map(operator.itemgetter(slice(int(count))), arrays)
+  return jax.tree.map(operator.itemgetter(slice(count)), arrays)

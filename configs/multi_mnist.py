@@ -22,6 +22,10 @@ def get_config() -> ConfigDict:
   config.augmentation.max_shift = 0
   # As in the paper's count of parameters, 11.36 million.
   config.model.use_capsule_bias = True
+  # The official code's. With the other initial values Adam's first steps make
+  # every primary capsule as long as it can be, and nothing is learned.
+  config.model.initialization = 'official'
+  config.model.primary_scale = 1 / config.model.num_types
   config.num_epochs = 1000
   config.optimizer.decay_steps = 20_000
   return config

@@ -60,7 +60,10 @@ class Records:
     self._records: list[Record] = []
     if path.is_file():
       try:
-        self._records = [Record(**r) for r in json.loads(path.read_text())]
+        written = json.loads(path.read_text())
+        if not isinstance(written, list):
+          raise TypeError('it is no list')
+        self._records = [Record(**record) for record in written]
       except (TypeError, ValueError) as error:
         raise UserError(
           f'{path} is not a file of results ({error}): move it away, or choose '
@@ -77,11 +80,15 @@ class Records:
     key = (record.run, record.size, record.seed)
     others = [r for r in self._records if (r.run, r.size, r.seed) != key]
     self._records = [*others, record]
-    self._path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([dataclasses.asdict(r) for r in self._records], indent=2)
-    partial = self._path.with_suffix('.partial')
-    partial.write_text(text + '\n')
-    partial.replace(self._path)
+    write_json(self._path, [dataclasses.asdict(r) for r in self._records])
+
+
+def write_json(path: Path, value: Any) -> None:
+  """Writes a file whole or not at all."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  partial = path.with_suffix('.partial')
+  partial.write_text(json.dumps(value, indent=2) + '\n')
+  partial.replace(path)
 
 
 def mean_and_deviation(errors: Sequence[float]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from capsjax.errors import UserError
 from capsjax.huge_pages import restart_with_huge_pages
 from experiments import routing_change, routing_figures
+from experiments.records import write_json
 from experiments.runs import Place, Run, train
 
 # Of figure A.1, and fewer to show that it works.
@@ -54,6 +55,7 @@ def _parse() -> argparse.Namespace:
     'python -m experiments.routing_analysis',
     description=__doc__,
     formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
   )
   add = parser.add_argument
   add('--size', choices=('smoke', 'cpu', 'full'), default='cpu')
@@ -111,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write(numbers: Any, figure: Any, path: Path) -> None:
-  path.with_suffix('.json').write_text(json.dumps(numbers, indent=1) + '\n')
+  write_json(path.with_suffix('.json'), numbers)
   figure.savefig(path.with_suffix('.png'), dpi=100)
   print(f'written to {path}.json and {path}.png')
 
@@ -160,7 +162,7 @@ def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
   if train(run, 0, place) is None:
     return None
   found = routing_change.mean_changes(place.workdir(run, 0))
-  path.write_text(json.dumps(found))
+  write_json(path, found)
   return found
 
 

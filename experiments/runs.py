@@ -124,7 +124,10 @@ def _is_trained(workdir: Path, config: ConfigDict) -> bool:
   from capsjax import configuration
   from capsjax.commands import records
 
-  configuration.require_continues(config, workdir)
+  try:
+    configuration.require_continues(config, workdir)
+  except UserError as error:
+    raise UserError(f'{error} (--runs-dir has another place for it)') from error
   try:
     curve = records.error_curve(records.read_records(workdir))
   except UserError:  # Nothing is written yet.

@@ -3,7 +3,7 @@
 python -m experiments.smallnorb --size=cpu
 """
 
-from experiments.runs import Run
+from experiments.runs import TINY_CAPSNET, Run
 from experiments.suite import Experiment, main
 
 EXPERIMENT = Experiment(
@@ -14,6 +14,8 @@ EXPERIMENT = Experiment(
       'capsnet',
       'smallnorb',
       group='smallnorb',
+      # The digits are smaller than the crop.
+      smoke=(*TINY_CAPSNET, '--config.images.crop_size=24'),
       paper='2.7',
       published='1.8 (EM routing)',
     ),

@@ -101,6 +101,7 @@ def _parse(experiment: Experiment) -> argparse.Namespace:
     description=f'{experiment.title}.\n\n{_DESCRIPTION}',
     epilog=f'runs: {names}',
     formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
   )
   add = parser.add_argument
   add(
@@ -167,15 +168,15 @@ def _run(experiment: Experiment, options: argparse.Namespace) -> int:
     options.data_dir,
   )
   seeds = range(options.seeds or experiment.num_seeds[options.size])
-  runs = [] if options.table else _chosen(experiment, options)
-  if not _train(runs, seeds, place, records):
+  runs = _chosen(experiment, options)
+  if not options.table and not _train(runs, seeds, place, records):
     print('stopped, all saved; the same command goes on')
     return 0
-  if experiment.is_ensemble and len(seeds) > 1:
+  if experiment.is_ensemble and len(seeds) > 1 and not options.table:
     for run in runs:
       error = ensemble_error(run, seeds, place)
       print(f'{run.name}: {len(seeds)} networks together err on {error:.2f}%')
-  if options.size == 'smoke':
+  if options.size == 'smoke' and not options.table:
     print('the smoke size works; its numbers mean nothing')
     return 0
   print(f'\n{experiment.title}\n\n{render(experiment, records)}')

@@ -158,15 +158,15 @@ def limit_training(dataset: Dataset, *, train_size: int, seed: int) -> Dataset:
     The data set with the smaller split, in the old order.
 
   Raises:
-    UserError: there are not so many.
+    UserError: it is negative, or there are not so many.
   """
   size = len(dataset.train)
   if not train_size:
     return dataset
-  if train_size > size:
+  if not 0 <= train_size <= size:
     raise UserError(
       f'train_size={train_size}, but {dataset.name} has {size} training images;'
-      ' ask for fewer, or 0 for all of them'
+      ' ask for as many or fewer, or 0 for all of them'
     )
   chosen = np.zeros(size, bool)
   chosen[np.random.default_rng(seed).permutation(size)[:train_size]] = True

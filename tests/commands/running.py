@@ -1,17 +1,20 @@
-"""Commands in this process, which has imported everything and shares code."""
+"""Commands as a user gives them, in this process or in one beside it."""
 
+import concurrent.futures
 import contextlib
+import functools
 import io
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import jax
-
 from capsjax import main
-from tests.conftest import REPOSITORY
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Done(NamedTuple):
@@ -29,8 +32,8 @@ class Done(NamedTuple):
     return line
 
 
-def run(command: Callable[..., Any], *words: object) -> Done:
-  """Gives words to a command, as a user does in the checkout's folder.
+def run(command: Callable[[], Any], *words: object) -> Done:
+  """Gives words to a command, in the checkout's folder.
 
   Args:
     command: reads `sys.argv`, and returns its exit status or leaves with it.
@@ -44,9 +47,6 @@ def run(command: Callable[..., Any], *words: object) -> Done:
     contextlib.chdir(REPOSITORY),
     contextlib.redirect_stdout(out),
     contextlib.redirect_stderr(err),
-    # The program's own settings; under test they are stricter.
-    jax.numpy_dtype_promotion('standard'),
-    jax.numpy_rank_promotion('allow'),
   ):
     try:
       status = command()
@@ -55,6 +55,27 @@ def run(command: Callable[..., Any], *words: object) -> Done:
   return Done(status, out.getvalue(), err.getvalue())
 
 
+def beside(function: Callable[..., Any], *args: Any) -> Any:
+  """Calls a function in a process that waits for more of them.
+
+  It has everything imported, has one device, the promotion of types that users
+  have, and compiles in a hurry: most of a short run is compilation.
+  """
+  return _process().submit(function, *args).result(timeout=240)
+
+
 def capsjax(*words: object) -> Done:
-  """Runs `python -m capsjax.main`."""
-  return run(main.main, *words)
+  """Runs `python -m capsjax.main` in the process beside this one."""
+  return beside(run, main.main, *words)
+
+
+@functools.cache
+def _process() -> concurrent.futures.ProcessPoolExecutor:
+  process = concurrent.futures.ProcessPoolExecutor(
+    1, multiprocessing.get_context('spawn')
+  )
+  # XLA reads this once, when its process starts.
+  flags = {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+  with mock.patch.dict(os.environ, flags):
+    process.submit(os.getpid).result()
+  return process

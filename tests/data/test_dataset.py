@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from capsjax.data import Dataset, Split, hold_out
-from capsjax.data.dataset import checked_split
+from capsjax.data.dataset import checked_split, limit_training
 
 
 def make_split(count, size=(4, 3), start=0):
@@ -112,3 +112,35 @@ def test_hold_out_leaves_a_validation_split_alone(user_error):
   assert hold_out(dataset, validation_size=0, seed=0).validation is not None
   with user_error('toy has a validation split', '3 images'):
     hold_out(dataset, validation_size=2, seed=0)
+
+
+def test_a_part_of_the_training_images_is_left():
+  dataset = make_dataset(validation=make_split(3, start=90))
+  part = limit_training(dataset, train_size=7, seed=1)
+  assert part.test is dataset.test and part.validation is dataset.validation
+  assert len(part.train) == 7 and len(dataset.train) == 20
+  # Images stay with their labels, in the old order, each once.
+  images, labels = part.train.images, part.train.labels
+  np.testing.assert_array_equal(images[:, 1, 2, 1], labels)
+  assert (np.diff(labels) > 0).all() and set(labels) <= set(range(20))
+
+
+def test_the_part_that_is_left_grows_with_its_size_and_depends_on_the_seed():
+  def left(size, seed):
+    part = limit_training(make_dataset(), train_size=size, seed=seed)
+    return set(part.train.labels.tolist())
+
+  assert left(5, 0) == left(5, 0) < left(12, 0) < left(19, 0)
+  assert len({frozenset(left(5, seed)) for seed in range(3)}) == 3
+
+
+def test_all_training_images_are_left_by_0_and_by_their_number():
+  dataset = make_dataset()
+  assert limit_training(dataset, train_size=0, seed=0) is dataset
+  whole = limit_training(dataset, train_size=20, seed=0)
+  np.testing.assert_array_equal(whole.train.labels, dataset.train.labels)
+
+
+def test_more_training_images_than_there_are_is_refused(user_error):
+  with user_error('train_size=21', 'toy has 20 training images'):
+    limit_training(make_dataset(), train_size=21, seed=0)

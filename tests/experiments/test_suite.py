@@ -6,7 +6,7 @@ import json
 import shlex
 import signal
 import statistics
-from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -17,8 +17,7 @@ from experiments import suite
 from experiments.records import Record, Records, mean_and_deviation
 from experiments.runs import Run
 from experiments.suite import Experiment, render
-from tests.commands.running import run
-from tests.conftest import REPOSITORY
+from tests.commands.running import REPOSITORY, beside, run
 
 RECORD = Record(
   run='tiny',
@@ -36,8 +35,12 @@ RECORD = Record(
 TINY = (
   '--config.batch_size=64',
   '--config.train_size=192',
+  '--config.augmentation.max_shift=0',
   '--config.model.conv_features=4',
+  '--config.model.conv_kernel_size=(3, 3)',
   '--config.model.num_types=2',
+  '--config.model.primary_kernel_size=(3, 3)',
+  '--config.model.primary_strides=(4, 4)',
   '--config.model.decoder_sizes=(8,)',
 )
 EXPERIMENT = Experiment(
@@ -301,24 +304,28 @@ def test_other_fields_are_another_run(command, monkeypatch):
   assert trained == [('tiny', 0)] * 2
 
 
-def test_an_interrupted_run_goes_on_and_is_recorded_once(
-  command, monkeypatch, tmp_path
-):
-  shown = Progress.update
+def interrupted(main, *words):
+  """Runs a command that gets Ctrl-C after its first step."""
 
-  def interrupt(self, step, metrics):
-    monkeypatch.setattr(Progress, 'update', shown)
-    signal.raise_signal(signal.SIGINT)
+  def interrupt(progress, step, metrics):
+    del progress, metrics
+    if step == 1:
+      signal.raise_signal(signal.SIGINT)
 
-  monkeypatch.setattr(Progress, 'update', interrupt)
-  words = ('--config.optimizer.decay_rate=0.5', '--config.log_every_steps=1')
-  done = command(*words)
+  with mock.patch.object(Progress, 'update', interrupt):
+    return run(main, *words)
+
+
+def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
+  main = functools.partial(suite.main, EXPERIMENT)
+  words = ('--runs-dir', tmp_path, '--config.optimizer.decay_rate=0.5')
+  done = beside(interrupted, main, *words)
   assert done.status == 0, done.err
   assert 'the same command goes on' in done.out and '|' not in done.out
   path = tmp_path / 'example.json'
   assert not path.exists()
 
-  done = command(*words)
+  done = beside(run, main, *words)
   assert done.status == 0, done.err
   assert 'continued after step' in done.out
   (found,) = Records(path).find('tiny', 'cpu')
@@ -333,13 +340,14 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(
   *program, path_of_config = shlex.split(found.command)[:5]
   assert program == ['python', '-m', 'capsjax.main', '--config']
   overrides = shlex.split(found.command)[5:]
-  again = configuration.load(REPOSITORY / Path(path_of_config), overrides)
+  again = configuration.load(REPOSITORY / path_of_config, overrides)
   assert again == trained
   assert trained.optimizer.decay_rate == 0.5
   assert trained.model.decoder_sizes == (8,)
 
   before = path.read_bytes()
-  assert 'batch_size=64' in command(*words, '--config.batch_size=32').refusal
-  monkeypatch.setattr(suite, 'train', None)
-  assert command(*words).status == 0
+  # Nothing is left to do, and nothing may take the place of what is there.
+  assert run(main, *words).status == 0
+  refusal = beside(run, main, *words, '--config.batch_size=32').refusal
+  assert 'batch_size=64' in refusal
   assert path.read_bytes() == before

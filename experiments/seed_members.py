@@ -1,0 +1,183 @@
+"""What reports, evaluates and saves the seeds that are trained at once.
+
+`capsjax.training.loop.fit` trains their stacked state as it does any other: the
+parts it is given here do for each seed what is done for one alone.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from capsjax.commands.monitor import Monitor
+from capsjax.commands.workdir import CHECKPOINTS
+from capsjax.errors import UserError
+from capsjax.experiment import Experiment
+from capsjax.training.checkpoint import Checkpointer
+from capsjax.training.progress import Progress
+from capsjax.training.reporter import Reporter
+from capsjax.training.state import TrainState
+from capsjax.training.writers import MetricsWriter
+from experiments.stacked_steps import part_of, state_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+  """Where one seed starts from.
+
+  Attributes:
+    seed: the seed.
+    workdir: the folder of its run.
+    state: on the host.
+    best: its best score so far, if any.
+  """
+
+  seed: int
+  workdir: Path
+  state: TrainState
+  best: float | None
+
+  @property
+  def step(self) -> int:
+    """The number of steps taken."""
+    return int(self.state.step)
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+  """What reports, evaluates and saves one seed."""
+
+  seed: int
+  reporter: Reporter
+  monitor: Monitor
+  checkpointer: Checkpointer
+
+
+def open_member(
+  experiment: Experiment,
+  start: Start,
+  progress: Progress,
+  stack: ExitStack,
+  *,
+  is_shown: bool,
+) -> Member:
+  """Opens what reports, evaluates and saves a seed, as for one alone.
+
+  Args:
+    experiment: what is trained.
+    start: where the seed starts from.
+    progress: what the seeds are shown by.
+    stack: closes what is opened.
+    is_shown: whether this is the one whose loss is shown.
+  """
+  writer = stack.enter_context(
+    MetricsWriter(
+      start.workdir,
+      resume_step=start.step,
+      steps_per_epoch=experiment.steps_per_epoch,
+    )
+  )
+
+  def show(step, metrics):
+    if is_shown:
+      named = {f'{k} (seed {start.seed})': v for k, v in metrics.items()}
+      progress.update(step, named)
+
+  def write(step, results, learning_rate):
+    scalars = experiment.scalars('train', results)
+    scalars['train/learning_rate'] = learning_rate
+    scalars['train/images_per_second'] = progress.images_per_second or 0.0
+    writer.write_scalars(step, scalars)
+
+  return Member(
+    start.seed,
+    Reporter(
+      initial_step=start.step,
+      log_every_steps=experiment.config.log_every_steps,
+      schedule=experiment.schedule,
+      show=show,
+      write=write,
+    ),
+    Monitor(experiment, start.best, writer=writer, progress=progress),
+    stack.enter_context(Checkpointer(start.workdir / CHECKPOINTS)),
+  )
+
+
+class Members(Reporter, Checkpointer):
+  """Does what `fit` asks for with each seed's part.
+
+  Args:
+    members: of each seed.
+    say: prints a line.
+  """
+
+  def __init__(
+    self, members: Sequence[Member], say: Callable[[str], None]
+  ) -> None:
+    self._members = members
+    self._say = say
+    self._improved: dict[int, float] = {}
+    self._num_improvements = 0
+
+  def add(self, step: int, metrics: Any) -> None:
+    """Takes the metrics of each seed."""
+    for member, part in zip(self._members, metrics, strict=True):
+      with _naming(member.seed):
+        member.reporter.add(step, part)
+
+  def flush(self) -> None:
+    """Waits for everything that was added."""
+    for member in self._members:
+      with _naming(member.seed):
+        member.reporter.flush()
+
+  def finish(self) -> None:
+    """Writes what is left."""
+    for member in self._members:
+      with _naming(member.seed):
+        member.reporter.finish()
+
+  def evaluate(self, step: int, params: Any) -> float | None:
+    """Evaluates each seed; returns how often one of them became better.
+
+    It is this number that rises when there is a best state to save.
+    """
+    self._improved = {}
+    for i, member in enumerate(self._members):
+      best = member.monitor.best
+      self._say(f'seed {member.seed}')
+      score = member.monitor(step, part_of(params, i))
+      if score is not None and (best is None or score > best):
+        self._improved[i] = score
+    self._num_improvements += len(self._improved)
+    return float(self._num_improvements) or None
+
+  def save_latest(self, step: int, state: TrainState) -> None:
+    """Saves each seed."""
+    state = jax.device_get(state)
+    for i, member in enumerate(self._members):
+      member.checkpointer.save_latest(step, state_of(state, i))
+
+  def save_best(self, step: int, state: TrainState, *, metric: float) -> None:
+    """Saves the seeds that the last evaluation found better than before."""
+    del metric
+    state = jax.device_get(state)
+    for i, score in self._improved.items():
+      checkpointer = self._members[i].checkpointer
+      checkpointer.save_best(step, state_of(state, i), metric=score)
+
+  def wait(self) -> None:
+    """Waits until everything is on disk."""
+    for member in self._members:
+      member.checkpointer.wait()
+
+
+@contextmanager
+def _naming(seed: int) -> Iterator[None]:
+  try:
+    yield
+  except UserError as error:
+    raise UserError(f'seed {seed}: {error}') from error

@@ -1,0 +1,169 @@
+"""Several seeds of one run, trained at the same time on one device.
+
+A small network leaves most of a large GPU idle. Here a call takes the steps of
+all seeds, which share the data and nothing else: each draws, writes and saves
+what it would alone, in a folder of its own, and may be begun in one way and
+continued in the other. Only rounding differs.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from capsjax import configuration
+from capsjax.commands.summary import start_summary
+from capsjax.commands.workdir import CHECKPOINTS, claimed
+from capsjax.data.folder_layout import arrange
+from capsjax.data.folder_source import find_source
+from capsjax.errors import UserError
+from capsjax.experiment import Experiment
+from capsjax.training.loop import Plan, fit
+from capsjax.training.progress import Progress
+from capsjax.training.restore import best_metric, restore
+from capsjax.training.signals import StopRequest
+from capsjax.training.state import RunKeys
+from experiments.records import Record
+from experiments.runs import Place, Run, record_of
+from experiments.seed_members import Members, Start, open_member
+from experiments.stacked_steps import (
+  create_train_fn,
+  stack_keys,
+  stack_states,
+)
+
+# Steps that an accelerator takes without the host.
+_STEPS_PER_CALL = 100
+
+
+def train_at_once(
+  run: Run, seeds: Sequence[int], place: Place
+) -> list[Record] | None:
+  """Trains seeds of a run together to their end, from where they are.
+
+  Args:
+    run: what is trained.
+    seeds: its seeds, all of which have taken the same number of steps.
+    place: which size, and where.
+
+  Returns:
+    What came of each, as from `experiments.runs.train`, its minutes being its
+    share of those of all; None if interrupted, and all is saved.
+
+  Raises:
+    UserError: if they cannot be trained, or not together.
+  """
+  configs = {seed: _config(run, seed, place) for seed in seeds}
+  for seed, config in configs.items():
+    configuration.require_continues(config, place.workdir(run, seed))
+  experiment = _create_experiment(configs[seeds[0]])
+  starts = [_start(experiment, s, place.workdir(run, s)) for s in seeds]
+  steps = {start.seed: start.step for start in starts}
+  if len(set(steps.values())) > 1:
+    found = ', '.join(f'seed {s} at {step}' for s, step in steps.items())
+    raise UserError(
+      f'the seeds are not at the same step ({found}); finish them without '
+      '--at-once'
+    )
+  with ExitStack() as stack:
+    for start in starts:
+      stack.enter_context(claimed(start.workdir, configs[start.seed]))
+    if not _train(experiment, starts):
+      return None
+  return [record_of(run, s, place, config) for s, config in configs.items()]
+
+
+def _config(run: Run, seed: int, place: Place) -> ConfigDict:
+  words = place.overrides_of(run, seed)
+  if place.data_dir:
+    words.append(f'--config.data_dir={place.data_dir}')
+  return configuration.load(Path(f'configs/{run.config}.py'), words)
+
+
+def _create_experiment(config: ConfigDict) -> Experiment:
+  """What the seeds share, on one device: everything but the keys."""
+  config = config.copy_and_resolve_references()
+  config.num_devices = 1
+  experiment = Experiment.create(config)
+  fields = ('train_size', 'validation_size', 'stop_at_accuracy')
+  own = [f'{field}={config[field]}' for field in fields if config[field]]
+  if config.dataset == 'folder':
+    source = find_source(config.data_dir)
+    if 'test' not in arrange(source.names(), root=source.path).splits:
+      own.append('a test drawn from dataset=folder')
+  if own:
+    raise UserError(
+      f'the seeds would differ in their images or length by {", ".join(own)}; '
+      'change that, or train them without --at-once'
+    )
+  return experiment
+
+
+def _start(experiment: Experiment, seed: int, workdir: Path) -> Start:
+  folder, template = workdir / CHECKPOINTS, experiment.state_template()
+  restored = restore(folder, template, warn=print)
+  if restored is not None:
+    best = best_metric(folder, template, warn=print)
+    return Start(seed, workdir, restored.state, best)
+  experiment = dataclasses.replace(experiment, keys=RunKeys.create(seed))
+  state = jax.device_get(experiment.create_state())
+  return Start(seed, workdir, state, None)
+
+
+def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
+  """Trains all seeds; returns whether they came to the end."""
+  plan = _plan(experiment)
+  first = starts[0]
+  print(start_summary(experiment, plan, first.workdir.parent, first.state))
+  keys = stack_keys([start.seed for start in starts])
+  with ExitStack() as stack:
+    progress = stack.enter_context(
+      Progress(
+        total_steps=plan.num_steps,
+        initial_step=first.step,
+        steps_per_epoch=plan.steps_per_epoch,
+        batch_size=experiment.config.batch_size * len(starts),
+      )
+    )
+    members = Members(
+      [
+        open_member(experiment, start, progress, stack, is_shown=start is first)
+        for start in starts
+      ],
+      say=progress.write,
+    )
+    stop = stack.enter_context(StopRequest())
+    state = fit(
+      stack_states([start.state for start in starts]),
+      plan=plan,
+      train_fn=create_train_fn(
+        experiment, keys, single_step=plan.steps_per_call == 1
+      ),
+      data=jax.device_put(
+        experiment.examples.arrange(experiment.dataset.train)
+      ),
+      order_key=keys.order,
+      evaluate=members.evaluate,
+      best=None,
+      checkpointer=members,
+      reporter=members,
+      is_stopped=lambda: bool(stop),
+      any_process=experiment.devices.any_process,
+    )
+  return int(state.step) >= plan.num_steps
+
+
+def _plan(experiment: Experiment) -> Plan:
+  """As for a run alone, which also says why a CPU takes single steps."""
+  config, steps = experiment.config, experiment.steps_per_epoch
+  default = 1 if experiment.devices.platform == 'cpu' else _STEPS_PER_CALL
+  return Plan(
+    num_steps=config.num_epochs * steps,
+    steps_per_epoch=steps,
+    steps_per_call=config.steps_per_call or default,
+    eval_every_steps=max(1, round(config.eval_every_epochs * steps)),
+    checkpoint_every_seconds=config.checkpoint_every_seconds,
+  )

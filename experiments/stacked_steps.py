@@ -1,0 +1,113 @@
+"""Training steps of several seeds in one call, on one device.
+
+In a stacked state all arrays have a leading axis of seeds but the step, which
+the seeds share.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from capsjax.evaluation import Metrics
+from capsjax.experiment import Experiment
+from capsjax.training.parallel import TrainFn
+from capsjax.training.pipeline import create_make_batch
+from capsjax.training.state import RunKeys, TrainState
+from capsjax.training.step import create_train_step
+
+_AXES = TrainState(None, 0, 0)
+_DEVICE_AXIS = 'device'
+
+
+def stack_states(states: Sequence[TrainState]) -> TrainState:
+  """Makes one of states that are at the same step, on the default device."""
+  stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
+  return jax.device_put(
+    TrainState(states[0].step, stacked.params, stacked.opt_state)
+  )
+
+
+def stack_keys(seeds: Sequence[int]) -> RunKeys:
+  """The keys of runs of these seeds, each array with an axis of seeds."""
+  keys = [RunKeys.create(seed) for seed in seeds]
+  return jax.tree.map(lambda *leaves: jnp.stack(leaves), *keys)
+
+
+def part_of(tree: Any, i: int) -> Any:
+  """What one of the seeds has of a pytree whose arrays have an axis of them."""
+  return jax.tree.map(lambda leaf: leaf[i], tree)
+
+
+def state_of(state: TrainState, i: int) -> TrainState:
+  """The state of one of the seeds, as it is alone."""
+  return TrainState(
+    state.step, part_of(state.params, i), part_of(state.opt_state, i)
+  )
+
+
+def create_train_fn(
+  experiment: Experiment, keys: RunKeys, *, single_step: bool
+) -> TrainFn:
+  """Compiles a function that takes steps of all seeds, on one device.
+
+  Args:
+    experiment: what is trained; its own keys are not used.
+    keys: those of the seeds, stacked.
+    single_step: whether every call takes one step, without a loop.
+
+  Returns:
+    `train(state, data, permutations, num_steps)`: the stacked state, which it
+    consumes, after `num_steps` more steps of an epoch, and a list of metrics,
+    those of each seed.
+  """
+  train = partial(_train_one, experiment, single_step=single_step)
+  # Of one device, as alone: what is dropped depends on its number. An axis of a
+  # mesh would do too, but JAX 0.7.2 cannot vmap gradients of convolutions then.
+  train = jax.vmap(train, None, None, axis_name=_DEVICE_AXIS, axis_size=1)
+  train = jax.vmap(train, (0, _AXES, None, 0, None), (_AXES, 0))
+
+  @partial(jax.jit, donate_argnums=0)
+  def train_all(state, data, permutations, num_steps):
+    state, metrics = train(keys, state, data, permutations, num_steps)
+    return state, [part_of(metrics, i) for i in range(len(keys.order))]
+
+  return train_all
+
+
+def _train_one(
+  experiment, keys, state, data, permutation, num_steps, *, single_step
+):
+  """Takes the steps of one seed."""
+  config = experiment.config
+  train_step = create_train_step(
+    experiment.model.apply,
+    experiment.objective,
+    experiment.optimizer,
+    dropout_key=keys.dropout,
+    num_labels=config.num_objects,
+  )
+  make_batch = create_make_batch(
+    experiment.examples, augmentation_key=keys.augmentation
+  )
+  positions = jnp.arange(config.batch_size, dtype=jnp.int32)
+
+  def one_step(state):
+    start = state.step % experiment.steps_per_epoch * config.batch_size
+    indices = jax.lax.dynamic_slice(permutation, (start,), positions.shape)
+    batch = make_batch(data, indices, state.step, positions)
+    return train_step(state, batch, axis_name=_DEVICE_AXIS)
+
+  if single_step:
+    return one_step(state)
+
+  def body(_, carry):
+    state, metrics = carry
+    state, more = one_step(state)
+    return state, metrics.merge(more)
+
+  carry = state, Metrics.empty(experiment.dataset.num_classes)
+  return jax.lax.fori_loop(0, num_steps, body, carry)

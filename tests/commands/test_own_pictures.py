@@ -1,0 +1,90 @@
+"""The configuration for a user's own pictures, from files to a report."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.commands.running import capsjax
+
+TINY = (
+  '--config.images.size=20',
+  '--config.num_epochs=4',
+  '--config.batch_size=8',
+  '--config.optimizer.learning_rate=0.01',
+  '--config.model.conv_features=4',
+  '--config.model.conv_kernel_size=(3, 3)',
+  '--config.model.num_types=2',
+  '--config.model.primary_kernel_size=(3, 3)',
+  # Above which strides are doubled, as the configuration does for photographs.
+  '--config.model.max_primary_capsules=100',
+  '--config.model.decoder_sizes=(8,)',
+  '--config.pictures.num_images=3',
+  '--config.pictures.perturbation_steps=3',
+)
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+  """A folder of two classes: bright ones on black, and the reverse, in PNG."""
+  folder = tmp_path_factory.mktemp('own') / 'pictures'
+  rng = np.random.default_rng(0)
+  for name, ground, spot in (('moon', 20, 230), ('hole', 230, 20)):
+    (folder / name).mkdir(parents=True)
+    for number in range(30):
+      # Wider than high, as photographs are.
+      picture = rng.integers(ground - 20, ground + 20, (30, 44, 3), np.uint8)
+      y, x = rng.integers(4, 14, 2)
+      picture[y : y + 12, x + 7 : x + 19] = spot
+      Image.fromarray(picture).save(folder / name / f'{number}.png')
+  return folder
+
+
+@pytest.fixture(scope='module')
+def trained(pictures):
+  """The folder of a small run on them, and what its training printed."""
+  workdir = pictures.parent / 'run'
+  words = ('--config', 'configs/custom.py', '--workdir', workdir)
+  done = capsjax(*words, f'--config.data_dir={pictures}', *TINY)
+  assert done.status == 0, done.err
+  return workdir, done.out
+
+
+def test_own_pictures_are_learned(trained):
+  workdir, printed = trained
+  assert '48 training + 12 test images, 20x20x3, 2 classes' in printed
+  done = capsjax('evaluate', '--workdir', workdir)
+  assert done.status == 0, done.err
+  record = json.loads((workdir / 'evaluation.json').read_text())
+  assert record['count'] == 12 and np.sum(record['confusion'], 1).tolist() == [
+    *(6, 6)
+  ]
+  assert record['accuracy'] > 0.9, 'black on white, and white on black'
+
+
+def test_classes_are_called_by_their_folders(trained):
+  workdir, _ = trained
+  for command in ('reconstruct', 'report'):
+    done = capsjax(command, '--workdir', workdir)
+    assert done.status == 0, done.err
+  cells = re.findall(
+    r'<td[^>]*>([^<]*)</td>', (workdir / 'report.html').read_text()
+  )
+  rows = [cells[cells.index(name) + 1] for name in ('hole', 'moon')]
+  assert rows == ['6', '6']
+
+
+def test_a_damaged_picture_is_named(pictures, tmp_path):
+  damaged = tmp_path / 'pictures'
+  for path in sorted(pictures.glob('*/?.png')):
+    copy = damaged / path.relative_to(pictures)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(path.read_bytes())
+  (damaged / 'moon' / '3.png').write_bytes(b'\x89PNG\r\n\x1a\n and no more')
+  workdir = tmp_path / 'run'
+  words = ('--config', 'configs/custom.py', '--workdir', workdir)
+  refusal = capsjax(*words, f'--config.data_dir={damaged}', *TINY).refusal
+  assert 'moon/3.png' in refusal and str(damaged) in refusal
+  assert not workdir.exists(), 'a mistake leaves no run behind'

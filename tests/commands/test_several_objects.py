@@ -1,0 +1,108 @@
+"""Training on overlapping objects, and the commands that look at them."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.commands.running import capsjax
+
+TINY = (
+  '--config.dataset=digits',
+  '--config.num_epochs=1',
+  '--config.train_size=600',
+  '--config.batch_size=60',
+  '--config.log_every_steps=2',
+  '--config.model.conv_features=4',
+  '--config.model.conv_kernel_size=(3, 3)',
+  '--config.model.num_types=2',
+  '--config.model.primary_kernel_size=(3, 3)',
+  '--config.model.primary_strides=(4, 4)',
+  '--config.model.decoder_sizes=(8,)',
+  '--config.pairs.padding=2',
+  '--config.pairs.max_shift=2',
+  '--config.optimizer.learning_rate=0.01',
+  '--config.pictures.num_images=3',
+)
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """The folder of a small run, and what its training printed."""
+  workdir = tmp_path_factory.mktemp('several') / 'run'
+  words = ('--config', 'configs/multi_mnist.py', '--workdir', workdir)
+  done = capsjax(*words, *TINY)
+  assert done.status == 0, done.err
+  return workdir, done.out
+
+
+@pytest.fixture(scope='module')
+def evaluation(trained):
+  """The record of `evaluate`, and what it printed."""
+  workdir, _ = trained
+  done = capsjax('evaluate', '--workdir', workdir)
+  assert done.status == 0, done.err
+  return json.loads((workdir / 'evaluation.json').read_text()), done.out
+
+
+def test_pairs_of_images_are_trained_on_and_counted(trained, evaluation):
+  workdir, printed = trained
+  record, table = evaluation
+  assert '600 training + 360 test images, 32x32x1' in printed
+  assert 'two in each image' in printed
+  lines = (workdir / 'metrics.jsonl').read_text().splitlines()
+  accuracy = json.loads(lines[-1])['test/accuracy']
+  assert record['count'] == 360
+  assert record['error_percent'] == pytest.approx(100 * (1 - accuracy))
+  assert f'{record["error_percent"]:.2f}%' in table
+  # A digit stands in its row once for each of the two predictions.
+  by_class = np.sum(record['confusion'], 1) / 2
+  assert by_class.sum() == 2 * 360 and by_class.min() > 40
+  # Both digits of a pair must be found; one of them is found more often.
+  found = np.diag(record['confusion']) / by_class
+  np.testing.assert_allclose(record['class_accuracy'], found)
+  assert record['accuracy'] < np.average(found, weights=by_class) < 1
+
+
+def test_objects_are_drawn_in_two_colours(trained):
+  workdir, _ = trained
+  done = capsjax('reconstruct', '--workdir', workdir)
+  assert done.status == 0, done.err
+  path = workdir / 'pictures' / 'reconstructions.png'
+  assert f'written to {path}' in done.out
+  red, green, _ = np.moveaxis(
+    np.asarray(Image.open(path).convert('RGB')), -1, 0
+  )
+  for one, other in ((red, green), (green, red)):
+    assert ((one > 200) & (other < 20)).sum() > 100
+
+
+def test_the_report_tells_of_both_objects(trained, evaluation):
+  workdir, _ = trained
+  done = capsjax('report', '--workdir', workdir)
+  assert done.status == 0, done.err
+  page = (workdir / 'report.html').read_text()
+  titles = re.findall(r'>([^<]*)</h2>', page)
+  assert {'Summary', 'Course', 'Reconstructions', 'Configuration'} <= set(
+    titles
+  )
+  # These know one class of an image only.
+  assert not {'Worst mistakes', 'Perturbations', 'Couplings'} & set(titles)
+  record, _ = evaluation
+  wrong = round(record['error_percent'] / 100 * 360)
+  assert f'{wrong:,} of 360' in page
+  assert f'{record["error_percent"]:.2f}%' in page
+  for image in re.findall(r'src="data:image/png;base64,([^"]+)"', page):
+    assert base64.b64decode(image).startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize('command', ['perturb', 'explore'])
+def test_what_is_for_one_object_refuses_two(trained, command):
+  workdir, _ = trained
+  refusal = capsjax(command, '--workdir', workdir).refusal
+  assert 'several objects' in refusal and 'reconstruct' in refusal
+  assert not (workdir / 'explorer.html').exists()
+  assert not list(workdir.glob('pictures/perturb*'))

@@ -1,0 +1,77 @@
+"""Several networks together, against their scores summed by hand."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from capsjax import configuration
+from capsjax.commands.trained import Trained
+from experiments import suite
+from experiments.ensemble import ensemble_error
+from experiments.runs import Place, Run
+from experiments.suite import Experiment
+from tests.commands.running import beside, run
+
+SEEDS = (0, 1)
+RUN = Run('tiny', 'digits', group='digits', smoke=())
+EXPERIMENT = Experiment(
+  name='example',
+  title='Two small networks',
+  runs=(RUN,),
+  sizes={
+    'cpu': (
+      *('--config.num_epochs=1', '--config.train_size=128'),
+      # The last batch of 360 images is not a whole one.
+      *('--config.batch_size=64', '--config.model.has_decoder=False'),
+      *('--config.model.conv_features=4', '--config.model.num_types=2'),
+      '--config.model.conv_kernel_size=(3, 3)',
+      '--config.model.primary_kernel_size=(3, 3)',
+      '--config.model.primary_strides=(4, 4)',
+      '--config.augmentation.max_shift=0',
+    )
+  },
+  num_seeds={'cpu': len(SEEDS)},
+  is_ensemble=True,
+)
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+  """Where the networks of all seeds are."""
+  return Place('cpu', (), tmp_path_factory.mktemp('runs'), '')
+
+
+@pytest.fixture(scope='module')
+def printed(place):
+  """What the command says that trains them."""
+  main = functools.partial(suite.main, EXPERIMENT)
+  done = beside(run, main, '--runs-dir', place.folder)
+  assert done.status == 0, done.err
+  return done.out
+
+
+def lengths(workdir):
+  """Of the class capsules of all test images, by NumPy; and the labels."""
+  config = configuration.load(workdir / configuration.FILE_NAME)
+  trained = Trained.open(config, workdir, checkpoint_name='latest')
+  test = trained.experiment.dataset.test
+  apply = jax.jit(trained.experiment.model.apply)
+  output = apply({'params': trained.params}, np.float32(test.images / 255))
+  capsules = np.asarray(output.capsules, np.float64)
+  return np.sqrt((capsules**2).sum(-1)), test.labels
+
+
+def test_the_error_is_that_of_the_summed_lengths(place, printed):
+  total, alone = 0.0, []
+  for seed in SEEDS:
+    scores, labels = beside(lengths, place.workdir(RUN, seed))
+    alone.append(100 * (scores.argmax(-1) != labels).mean())
+    total = total + scores
+  expected = 100 * (total.argmax(-1) != labels).mean()
+  assert expected not in alone, 'the networks are too alike to tell'
+  for seeds, error in ((SEEDS, expected), ([1], alone[1])):
+    found = beside(ensemble_error, RUN, seeds, place)
+    assert found == pytest.approx(error)
+  assert f'tiny: 2 networks together err on {expected:.2f}%' in printed
