@@ -7,8 +7,9 @@ and scaled ones: affNIST's where its file is in the folder of the data, and
 MNIST's test digits in the same ranges (affine_mnist, which is not affNIST).
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import TINY_BASELINE, Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 _TESTS = ('affine_mnist', 'affnist')
 

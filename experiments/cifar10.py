@@ -7,8 +7,9 @@ line above the table gives that of the seeds trained here. For class folders of
 pictures, or an archive of them: `--config.dataset=folder --data-dir=DIR`.
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 EXPERIMENT = Experiment(
   name='cifar10',

@@ -3,8 +3,9 @@
 python -m experiments.fashion_mnist --size=cpu
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 _PUBLISHED = '6.45 (plain CapsNet), 5.27 (DeepCaps)'
 

@@ -6,8 +6,9 @@ The paper's text weighs reconstruction 20 times less than its code does. Each
 row takes one choice of the code, the last one all of them.
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 EXPERIMENT = Experiment(
   name='loss_scale',

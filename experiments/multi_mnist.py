@@ -6,8 +6,9 @@ The picture of figure 5 is drawn from the folder of a run by `python -m
 capsjax.main reconstruct --workdir DIR`.
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import TINY_BASELINE, Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 EXPERIMENT = Experiment(
   name='multi_mnist',

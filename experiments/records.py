@@ -75,6 +75,10 @@ class Records:
     found = [r for r in self._records if (r.run, r.size) == (run, size)]
     return sorted(found, key=lambda record: record.seed)
 
+  def has(self, run: str, size: str, command: str) -> bool:
+    """Whether there is a record of a run that was trained by this command."""
+    return any(record.command == command for record in self.find(run, size))
+
   def add(self, record: Record) -> None:
     """Adds a record, in place of an older one of the same run; writes all."""
     key = (record.run, record.size, record.seed)

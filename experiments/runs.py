@@ -106,17 +106,27 @@ def train(run: Run, seed: int, place: Place) -> Record | None:
   Raises:
     UserError: if it cannot be trained.
   """
-  from capsjax import configuration
   from capsjax.commands import train as command
 
-  words = place.overrides_of(run, seed)
-  if place.data_dir:
-    words.append(f'--config.data_dir={place.data_dir}')
-  config = configuration.load(Path(f'configs/{run.config}.py'), words)
+  config = load_config(run, seed, place)
   workdir = place.workdir(run, seed)
   if not _is_trained(workdir, config) and command.run(config, workdir) is None:
     return None
   return record_of(run, seed, place, config)
+
+
+def load_config(run: Run, seed: int, place: Place) -> ConfigDict:
+  """The configuration of a run.
+
+  Raises:
+    UserError: if a field or a value of it makes no sense.
+  """
+  from capsjax import configuration
+
+  words = place.overrides_of(run, seed)
+  if place.data_dir:
+    words.append(f'--config.data_dir={place.data_dir}')
+  return configuration.load(Path(f'configs/{run.config}.py'), words)
 
 
 def _is_trained(workdir: Path, config: ConfigDict) -> bool:

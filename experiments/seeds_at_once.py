@@ -16,27 +16,25 @@ from ml_collections import ConfigDict
 
 from capsjax import configuration
 from capsjax.commands.summary import start_summary
+from capsjax.commands.train import create_plan
 from capsjax.commands.workdir import CHECKPOINTS, claimed
 from capsjax.data.folder_layout import arrange
 from capsjax.data.folder_source import find_source
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
-from capsjax.training.loop import Plan, fit
+from capsjax.training.loop import fit
 from capsjax.training.progress import Progress
 from capsjax.training.restore import best_metric, restore
 from capsjax.training.signals import StopRequest
 from capsjax.training.state import RunKeys
 from experiments.records import Record
-from experiments.runs import Place, Run, record_of
+from experiments.runs import Place, Run, load_config, record_of
 from experiments.seed_members import Members, Start, open_member
 from experiments.stacked_steps import (
   create_train_fn,
   stack_keys,
   stack_states,
 )
-
-# Steps that an accelerator takes without the host.
-_STEPS_PER_CALL = 100
 
 
 def train_at_once(
@@ -56,7 +54,7 @@ def train_at_once(
   Raises:
     UserError: if they cannot be trained, or not together.
   """
-  configs = {seed: _config(run, seed, place) for seed in seeds}
+  configs = {seed: load_config(run, seed, place) for seed in seeds}
   for seed, config in configs.items():
     configuration.require_continues(config, place.workdir(run, seed))
   experiment = _create_experiment(configs[seeds[0]])
@@ -74,13 +72,6 @@ def train_at_once(
     if not _train(experiment, starts):
       return None
   return [record_of(run, s, place, config) for s, config in configs.items()]
-
-
-def _config(run: Run, seed: int, place: Place) -> ConfigDict:
-  words = place.overrides_of(run, seed)
-  if place.data_dir:
-    words.append(f'--config.data_dir={place.data_dir}')
-  return configuration.load(Path(f'configs/{run.config}.py'), words)
 
 
 def _create_experiment(config: ConfigDict) -> Experiment:
@@ -115,7 +106,7 @@ def _start(experiment: Experiment, seed: int, workdir: Path) -> Start:
 
 def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
   """Trains all seeds; returns whether they came to the end."""
-  plan = _plan(experiment)
+  plan = create_plan(experiment)
   first = starts[0]
   print(start_summary(experiment, plan, first.workdir.parent, first.state))
   keys = stack_keys([start.seed for start in starts])
@@ -154,16 +145,3 @@ def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
       any_process=experiment.devices.any_process,
     )
   return int(state.step) >= plan.num_steps
-
-
-def _plan(experiment: Experiment) -> Plan:
-  """As for a run alone, which also says why a CPU takes single steps."""
-  config, steps = experiment.config, experiment.steps_per_epoch
-  default = 1 if experiment.devices.platform == 'cpu' else _STEPS_PER_CALL
-  return Plan(
-    num_steps=config.num_epochs * steps,
-    steps_per_epoch=steps,
-    steps_per_call=config.steps_per_call or default,
-    eval_every_steps=max(1, round(config.eval_every_epochs * steps)),
-    checkpoint_every_seconds=config.checkpoint_every_seconds,
-  )

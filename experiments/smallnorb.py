@@ -3,8 +3,9 @@
 python -m experiments.smallnorb --size=cpu
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import TINY_CAPSNET, Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 EXPERIMENT = Experiment(
   name='smallnorb',

@@ -1,84 +1,22 @@
 """The command line of all experiments: train what is missing, tabulate."""
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from capsjax.errors import UserError, did_you_mean
 from capsjax.huge_pages import restart_with_huge_pages
+from experiments.comparison import Experiment, render
 from experiments.ensemble import ensemble_error
-from experiments.records import Record, Records, mean_and_deviation, table
-from experiments.runs import Place, Run, train
+from experiments.records import Records
+from experiments.runs import Place, Run, load_config, train
 
 _DESCRIPTION = """\
 Trains the runs that are not done, one seed of all of them after another, and
 prints a Markdown table of what the paper reports, what is published, and what
 came of them. Ctrl-C or a kill loses nothing: the same command goes on.
 """
-_HARDWARE = 'On {hardware} ({device}), {versions}.'
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-  """Runs that are compared.
-
-  Attributes:
-    name: that of the module, and of the file of results.
-    title: the heading of the table.
-    runs: the rows.
-    sizes: overrides of the sizes 'cpu' and 'full', `--config.FIELD=VALUE` each.
-    num_seeds: how many seeds each size trains, if the user does not say.
-    is_ensemble: whether the networks of all seeds are measured together too.
-  """
-
-  name: str
-  title: str
-  runs: Sequence[Run]
-  sizes: Mapping[str, tuple[str, ...]]
-  num_seeds: Mapping[str, int]
-  is_ensemble: bool = False
-
-
-def render(experiment: Experiment, records: Records) -> str:
-  """The table of an experiment as Markdown.
-
-  A number that was not run is an empty cell.
-
-  Args:
-    experiment: what was run.
-    records: what came of it.
-  """
-  others = sorted({name for run in experiment.runs for name in run.other_tests})
-  head = ['run', 'paper', 'best published', 'size', 'ours']
-  head += [f'ours on {name}' for name in others]
-  head += ['by seed', 'epochs', 'minutes']
-  rows, machines = [], {}
-  for run in experiment.runs:
-    found = {size: records.find(run.name, size) for size in ('full', 'cpu')}
-    for size, of_size in found.items():
-      if of_size or (size == 'cpu' and not any(found.values())):
-        rows.append(_row(run, size if of_size else '', of_size, others))
-      for record in of_size:
-        words = _HARDWARE.format(**dataclasses.asdict(record))
-        machines[words] = None
-  text = f'{table(head, rows)}\n\nTest error in percent.'
-  return ' '.join([text, *machines]) + '\n'
-
-
-def _row(run: Run, size: str, found: Sequence[Record], others: Sequence[str]):
-  by_seed = [f'{r.seed}: {r.error:.2f}' for r in found]
-  tests = [
-    mean_and_deviation(
-      [r.other_tests[name] for r in found if name in r.other_tests]
-    )
-    for name in others
-  ]
-  row = [run.name, run.paper, run.published, size]
-  row += [mean_and_deviation([r.error for r in found]), *tests]
-  row += [', '.join(by_seed), ', '.join({f'{r.epochs:g}': 0 for r in found})]
-  return [*row, ', '.join(f'{r.minutes:g}' for r in found)]
 
 
 def main(experiment: Experiment) -> None:
@@ -117,6 +55,12 @@ def _parse(experiment: Experiment) -> argparse.Namespace:
     metavar='N',
     help='trains seeds 0 to N - 1; how many if not given: '
     + ', '.join(f'{n} in {size}' for size, n in experiment.num_seeds.items()),
+  )
+  add(
+    '--at-once',
+    action='store_true',
+    help='trains all seeds of a run at the same time, on one device with '
+    'memory for that',
   )
   add('--only', nargs='+', metavar='RUN', help='only these runs; see below')
   add(
@@ -169,11 +113,21 @@ def _run(experiment: Experiment, options: argparse.Namespace) -> int:
   )
   seeds = range(options.seeds or experiment.num_seeds[options.size])
   runs = _chosen(experiment, options)
-  if not options.table and not _train(runs, seeds, place, records):
+  missing = {
+    run: [
+      seed
+      for seed in seeds
+      if not records.has(run.name, place.size, place.command(run, seed))
+    ]
+    for run in runs
+  }
+  train_missing = _train_at_once if options.at_once else _train
+  if not options.table and not train_missing(missing, place, records):
     print('stopped, all saved; the same command goes on')
     return 0
   if experiment.is_ensemble and len(seeds) > 1 and not options.table:
     for run in runs:
+      _start(run, seeds[0], place)
       error = ensemble_error(run, seeds, place)
       print(f'{run.name}: {len(seeds)} networks together err on {error:.2f}%')
   if options.size == 'smoke' and not options.table:
@@ -199,21 +153,43 @@ def _chosen(experiment: Experiment, options: argparse.Namespace) -> list[Run]:
   return [run for run in experiment.runs if run.is_small]
 
 
-def _train(
-  runs: Sequence[Run], seeds: Sequence[int], place: Place, records: Records
-) -> bool:
-  """Trains what is missing; returns whether all of it is done."""
-  from capsjax import runtime
+# By run, the seeds that are not trained yet.
+_Missing = Mapping[Run, Sequence[int]]
 
-  runtime.start()
-  for seed in seeds:
-    for run in runs:
-      command = place.command(run, seed)
-      if any(r.command == command for r in records.find(run.name, place.size)):
-        continue
-      print(f'\n== {run.name}, seed {seed} ==\n{command}\n', flush=True)
+
+def _train(missing: _Missing, place: Place, records: Records) -> bool:
+  """One seed of all runs after another; returns whether all of it is done."""
+  for seed in sorted({seed for seeds in missing.values() for seed in seeds}):
+    for run in (run for run, seeds in missing.items() if seed in seeds):
+      print(f'\n== {run.name}, seed {seed} ==\n{place.command(run, seed)}\n')
+      _start(run, seed, place)
       record = train(run, seed, place)
       if record is None:
         return False
       records.add(record)
   return True
+
+
+def _train_at_once(missing: _Missing, place: Place, records: Records) -> bool:
+  """All seeds of one run after another; returns whether all of it is done."""
+  from experiments.seeds_at_once import train_at_once
+
+  for run, seeds in missing.items():
+    if not seeds:
+      continue
+    print(f'\n== {run.name}, seeds {", ".join(map(str, seeds))} ==\n')
+    _start(run, seeds[0], place)
+    found = train_at_once(run, seeds, place)
+    if found is None:
+      return False
+    for record in found:
+      records.add(record)
+  return True
+
+
+def _start(run: Run, seed: int, place: Place) -> None:
+  """Prepares JAX as the run's configuration says."""
+  from capsjax import runtime
+
+  config = load_config(run, seed, place)
+  runtime.start(matmul_precision=config.matmul_precision)

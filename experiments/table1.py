@@ -3,8 +3,9 @@
 python -m experiments.table1 --size=cpu
 """
 
+from experiments.comparison import Experiment
 from experiments.runs import TINY_BASELINE, Run
-from experiments.suite import Experiment, main
+from experiments.suite import main
 
 _NO_DECODER = '--config.model.has_decoder=False'
 _ONE_ITERATION = '--config.model.num_iterations=1'

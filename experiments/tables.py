@@ -10,8 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+from experiments.comparison import render
 from experiments.records import Records
-from experiments.suite import render
 
 NAMES = (
   *('table1', 'loss_scale', 'multi_mnist', 'affnist', 'cifar10'),

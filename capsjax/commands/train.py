@@ -44,7 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   say = _say if is_primary else _be_silent
   configuration.require_continues(config, workdir)
   experiment = Experiment.create(config)
-  plan = _plan(experiment)
+  plan = create_plan(experiment)
   state, best = _restore_or_create(experiment, workdir, say)
   experiment.devices.require_same(int(state.step), 'checkpoints')
   with claimed(workdir, config) if is_primary else nullcontext():
@@ -119,7 +119,8 @@ def _train(
   return state, monitor
 
 
-def _plan(experiment: Experiment) -> Plan:
+def create_plan(experiment: Experiment) -> Plan:
+  """How long a run is and how often something happens in it."""
   config = experiment.config
   # Loops are slow in XLA's code for a CPU, where calls are cheap.
   default = 1 if experiment.devices.platform == 'cpu' else _STEPS_PER_CALL

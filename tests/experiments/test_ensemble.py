@@ -9,9 +9,9 @@ import pytest
 from capsjax import configuration
 from capsjax.commands.trained import Trained
 from experiments import suite
+from experiments.comparison import Experiment
 from experiments.ensemble import ensemble_error
 from experiments.runs import Place, Run
-from experiments.suite import Experiment
 from tests.commands.running import beside, run
 
 SEEDS = (0, 1)

@@ -14,9 +14,9 @@ from capsjax import configuration
 from capsjax.errors import UserError
 from capsjax.training.progress import Progress
 from experiments import suite
+from experiments.comparison import Experiment, render
 from experiments.records import Record, Records, mean_and_deviation
 from experiments.runs import Run
-from experiments.suite import Experiment, render
 from tests.commands.running import REPOSITORY, beside, run
 
 RECORD = Record(
