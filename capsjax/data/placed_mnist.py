@@ -56,8 +56,8 @@ def load_affine_mnist(
   It is not affNIST, whose test shows each digit in 32 ways, drawn by others: it
   stands in for it where its files are not at hand. Rotation (20 degrees to
   both sides), scale (0.8 to 1.2, of width and height separately) and shear
-  (0.2) are uniform in affNIST's ranges; then the digit is placed anywhere on the
-  canvas where none of it is lost.
+  (0.2) are uniform in affNIST's ranges; then the digit is placed anywhere on
+  the canvas where none of it is lost.
 
   Args:
     data_dir: as in `load_mnist`.
