@@ -100,7 +100,8 @@ def test_random_maps_stay_within_their_ranges():
     images = jax.jit(
       jax.vmap(lambda key: random_affine(key, jnp.asarray(hill), **knobs))
     )(keys)
-    mass = np.asarray(images)[..., 0] / np.sum(images, (1, 2, 3))[:, None, None]
+    mass = np.asarray(images, np.float64)[..., 0]
+    mass /= mass.sum((1, 2))[:, None, None]
     centre = np.stack([(mass * x).sum((1, 2)), (mass * y).sum((1, 2))], -1)
     spread = np.array([(mass * p).sum((1, 2)) for p in (x * x, y * y, x * y)]).T
     return centre, spread
