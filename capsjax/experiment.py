@@ -100,6 +100,7 @@ class Experiment:
         image_size=config.images.size,
         channels=config.images.channels,
       )
+    _require_sense(config, dataset)
     examples = _create_examples(config, dataset.num_classes)
     steps_per_epoch = len(dataset.train) // config.batch_size
     if not steps_per_epoch:
@@ -238,6 +239,27 @@ class Experiment:
   @property
   def _classification_loss(self):
     return _OBJECTIVES[self.config.model_name, self.config.num_objects][1]
+
+
+def _require_sense(config: ConfigDict, dataset: Dataset) -> None:
+  """Refuses fields that do not go together, or not with the data."""
+  by_validation = config.select_best_by == 'validation'
+  if config.stop_at_accuracy and by_validation and dataset.validation is None:
+    raise UserError(
+      'stop_at_accuracy has nothing to go by; hold images out with '
+      '--config.validation_size=5000, or --config.select_best_by=test'
+    )
+  has_decoder = config.model.get('has_decoder', False)
+  if config.images.standardize and has_decoder:
+    raise UserError(
+      'standardised images are not in [0, 1], where the decoder draws; set '
+      'images.standardize=False or model.has_decoder=False'
+    )
+  if config.num_objects > 1 and dataset.image_shape[-1] > 1:
+    raise UserError(
+      f'{dataset.name} has images of {dataset.image_shape[-1]} channels; only '
+      'grey ones can be laid over each other (num_objects=1 for others)'
+    )
 
 
 def _create_examples(config: ConfigDict, num_classes: int) -> Examples:

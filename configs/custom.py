@@ -10,7 +10,9 @@ it is depends on them: EXPECTED
 
 Memory and time follow the number of primary capsules. Above
 `model.max_primary_capsules` the strides of the convolutions are doubled, so
-that 64x64 gives 3,200 of them and 128x128 gives 2,592, not 18,432 and 100,352.
+that 64x64 gives 3,200 of them and 128x128 gives 5,408, not 18,432 and 100,352.
+For another size or grey pictures set `--config.loss.reconstruction_weight` to
+0.392 divided by the number of values of a picture, such as 64 * 64 * 3.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +28,7 @@ def get_config() -> ConfigDict:
   config.augmentation.flip = True
   config.augmentation.max_rotation = 10.0
   config.augmentation.scale_range = (0.9, 1.1)
-  config.model.max_primary_capsules = 5000
+  config.model.max_primary_capsules = 5500
   # The paper's weight is for 784 values; with as much more of them as there are
   # here, reconstruction would drown the margin loss.
   config.loss.reconstruction_weight = 0.0005 * 784 / (64 * 64 * 3)

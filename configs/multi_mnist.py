@@ -4,8 +4,8 @@
 
 Pairs are composed on the device from MNIST (11 MB, downloaded or found in
 `--config.data_dir=DIR`) and never stored; an epoch is 60,000 of them. An image
-is right when its two longest capsules are. The paper reports an error of 5.2%
-after 60 million pairs, with 1,000 test pairs of each test digit
+is right when its two longest capsules are. The paper reports an error of 5.2%,
+with 60 million training pairs (1000 epochs) and 1,000 test pairs of each digit
 (`--config.pairs.test_pairs=1000`). The official code shifts by 6 pixels:
 `--config.pairs.max_shift=6`. EXPECTED
 """

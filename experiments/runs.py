@@ -142,7 +142,13 @@ def _is_trained(workdir: Path, config: ConfigDict) -> bool:
     curve = records.error_curve(records.read_records(workdir))
   except UserError:  # Nothing is written yet.
     return False
-  return bool(len(curve.epochs)) and curve.epochs[-1] >= config.num_epochs
+  trained = curve.epochs[-1] if len(curve.epochs) else 0
+  if trained > config.num_epochs:
+    raise UserError(
+      f'{workdir} is trained for {trained:g} epochs, not {config.num_epochs}; '
+      'choose another --runs-dir'
+    )
+  return trained == config.num_epochs
 
 
 def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:

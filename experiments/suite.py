@@ -60,7 +60,7 @@ def _parse(experiment: Experiment) -> argparse.Namespace:
     '--at-once',
     action='store_true',
     help='trains all seeds of a run at the same time, on one device with '
-    'memory for that',
+    'memory for that; they must have the same images (no train_size)',
   )
   add('--only', nargs='+', metavar='RUN', help='only these runs; see below')
   add(
@@ -97,6 +97,9 @@ def _parse(experiment: Experiment) -> argparse.Namespace:
     [word for word in words if not word.startswith('--config.')]
   )
   options.overrides = [word for word in words if word.startswith('--config.')]
+  for field, option in (('seed', '--seeds N'), ('data_dir', '--data-dir DIR')):
+    if any(w.startswith(f'--config.{field}=') for w in options.overrides):
+      parser.error(f'set config.{field} with {option}')
   if options.seeds is not None and options.seeds < 1:
     parser.error(f'--seeds {options.seeds} is not above 0')
   return options

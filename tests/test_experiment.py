@@ -68,4 +68,23 @@ def test_a_crop_larger_than_the_images_is_told():
 
 def test_standardised_images_are_not_laid_over_each_other():
   with pytest.raises(UserError, match='standardize=False'):
-    create('cifar10', (32, 32, 3), 10, '--config.num_objects=2')
+    create('cifar10', (32, 32, 1), 10, '--config.num_objects=2')
+
+
+def test_a_run_that_is_to_stop_needs_something_to_go_by():
+  with pytest.raises(UserError, match='validation_size=5000'):
+    create('svhn', (32, 32, 3), 10, '--config.stop_at_accuracy=0.9')
+  create(
+    *('svhn', (32, 32, 3), 10, '--config.stop_at_accuracy=0.9'),
+    '--config.select_best_by=test',
+  )
+
+
+def test_a_decoder_cannot_draw_standardised_images():
+  with pytest.raises(UserError, match='has_decoder=False'):
+    create('svhn', (32, 32, 3), 10, '--config.images.standardize=True')
+
+
+def test_only_grey_images_are_laid_over_each_other():
+  with pytest.raises(UserError, match='3 channels'):
+    create('svhn', (32, 32, 3), 10, '--config.num_objects=2')

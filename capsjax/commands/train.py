@@ -47,6 +47,9 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   plan = create_plan(experiment)
   state, best = _restore_or_create(experiment, workdir, say)
   experiment.devices.require_same(int(state.step), 'checkpoints')
+  experiment.devices.require_same(
+    round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
+  )
   with claimed(workdir, config) if is_primary else nullcontext():
     say(start_summary(experiment, plan, workdir, state))
     state, monitor = _train(experiment, plan, workdir, state, best)

@@ -58,10 +58,9 @@ def affine_matrix(
     shear: x grows by so many times y.
   """
   cosine, sine = jnp.cos(angle), jnp.sin(angle)
-  rotation = jnp.stack([cosine, -sine, sine, cosine]).reshape(2, 2)
-  one, zero = jnp.ones_like(shear), jnp.zeros_like(shear)
-  shearing = jnp.stack([one, shear, zero, one]).reshape(2, 2)
-  return rotation @ shearing * scale[None, :]
+  along_y = [shear * cosine - sine, shear * sine + cosine]
+  columns = jnp.stack([jnp.stack([cosine, sine]), jnp.stack(along_y)], 1)
+  return columns * scale[None, :]
 
 
 def map_affine(
@@ -83,13 +82,18 @@ def map_affine(
   height, width, _ = image.shape
   centre = jnp.array([(width - 1) / 2, (height - 1) / 2], jnp.float32)
   y, x = jnp.mgrid[:height, :width].astype(jnp.float32)
-  points = jnp.stack([x, y]).reshape(2, -1) - (centre + translation)[:, None]
-  x, y = jnp.linalg.inv(matrix) @ points + centre[:, None]
+  right, down = x - centre[0] - translation[0], y - centre[1] - translation[1]
+  # The inverse written out: a matrix product of an accelerator may round to
+  # bfloat16, which is a tenth of a pixel.
+  (a, b), (c, d) = matrix
+  determinant = a * d - b * c
+  x = (d * right - b * down) / determinant + centre[0]
+  y = (a * down - c * right) / determinant + centre[1]
 
   def sample(channel):
     return jax.scipy.ndimage.map_coordinates(channel, [y, x], order=1)
 
-  return jax.vmap(sample, -1, -1)(jnp.asarray(image)).reshape(image.shape)
+  return jax.vmap(sample, -1, -1)(jnp.asarray(image))
 
 
 def _symmetric(key, most, *, shape=()):

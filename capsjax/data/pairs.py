@@ -78,11 +78,14 @@ class PairExamples(Examples):
     self, data: DeviceData, indices: Int32[Array, ' batch']
   ) -> Batch:
     """The test pairs of these numbers."""
-    key = jax.random.key(self.test_seed)
-    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i), 3))(
-      indices
-    )
-    pairs = self._pairs(data, indices % len(data.labels), keys[:, 0])
+    order_key, pair_key = jax.random.split(jax.random.key(self.test_seed))
+    # The data are in the order of the classes; the first pairs should not be.
+    order = jax.random.permutation(order_key, len(data.labels))
+    begins = order.astype(jnp.int32)[indices % len(data.labels)]
+    keys = jax.vmap(
+      lambda i: jax.random.split(jax.random.fold_in(pair_key, i), 3)
+    )(indices)
+    pairs = self._pairs(data, begins, keys[:, 0])
     first, second = (self.singles.test_batch(data, part) for part in pairs)
     return self._compose(first, second, keys[:, 1:])
 

@@ -27,7 +27,8 @@ def load_expanded_mnist(
 ) -> Dataset:
   """Loads MNIST whose test digits are placed at random as well.
 
-  Early stopping in section 5.2 goes by the accuracy on this test.
+  Early stopping in section 5.2 goes by the accuracy on this test. Images that
+  are held out of training for validation stay in the middle.
 
   Args:
     data_dir: as in `load_mnist`.

@@ -8,7 +8,7 @@ from jaxtyping import Shaped
 
 def image_grid(
   rows: Sequence[Shaped[np.ndarray, 'n h w c']], *, separator: int = 1
-) -> Shaped[np.ndarray, 'height width c']:
+) -> Shaped[np.ndarray, 'height width colors']:
   """Puts rows of images below each other, with white lines between.
 
   Args:
@@ -18,7 +18,8 @@ def image_grid(
 
   Returns:
     The picture, of the rows' dtype: a row of n images is
-    n * w + (n - 1) * separator wide.
+    n * w + (n - 1) * separator wide. Of two channels, a stereo pair, the first
+    one is red and the second one green and blue, as for 3D glasses.
 
   Raises:
     ValueError: if there is no row, or the rows differ in shape or dtype.
@@ -41,4 +42,6 @@ def image_grid(
   picture = tiles.transpose(0, 2, 1, 3, 4).reshape(
     num_rows * height, num_columns * width, channels
   )
+  if channels == 2:
+    picture = picture[..., [0, 1, 1]]
   return picture[separator:, separator:]

@@ -26,7 +26,7 @@ def draw_grid(
 
   Args:
     axes: where to draw.
-    rows: images in [0, 1], of 1 or 3 channels.
+    rows: images in [0, 1], of 1, 2 (a stereo pair) or 3 channels.
     row_labels: one for each row, or none.
     column_labels: one for each column, or none.
   """

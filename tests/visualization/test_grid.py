@@ -49,3 +49,11 @@ def test_no_separator():
 def test_rows_that_do_not_fit(rows):
   with pytest.raises(ValueError, match='one shape and dtype'):
     image_grid(rows)
+
+
+def test_a_stereo_pair_is_red_and_cyan():
+  images = np.random.default_rng(0).random((2, 3, 4, 2))
+  picture = image_grid([images])
+  assert picture.shape == (3, 9, 3)
+  np.testing.assert_array_equal(picture[:, :4], images[0][..., [0, 1, 1]])
+  np.testing.assert_array_equal(picture[:, 4], np.ones((3, 3)))

@@ -111,7 +111,7 @@ function paint(canvas, pixels) {
   const image = new ImageData(width, height);
   for (let p = 0; p < width * height; p++) {
     for (let c = 0; c < 3; c++) {
-      const value = pixels[p * channels + (channels === 1 ? 0 : c)];
+      const value = pixels[p * channels + Math.min(c, channels - 1)];
       image.data[4 * p + c] = Math.round(255 * value);
     }
     image.data[4 * p + 3] = 255;
