@@ -1,6 +1,10 @@
 """The paper's convolutional baseline on MNIST: 35.4 million parameters.
 
-python -m capsjax.main --config configs/mnist_baseline.py
+    python -m capsjax.main --config configs/mnist_baseline.py
+
+The data (11 MB) are downloaded, or found in `--config.data_dir=DIR`. A step
+takes 5.6 s on two cores, an epoch 468 steps: it is for a GPU, and was not
+trained here. The paper reports an error of 0.39%.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
     python -m capsjax.main --config configs/multi_mnist_baseline.py
 
 Data and test as in configs/multi_mnist.py; the paper reports an error of 8.1%.
-EXPECTED
+A step takes 5 s on two cores, an epoch 468 steps; not trained here.
 """
 
 from ml_collections import ConfigDict

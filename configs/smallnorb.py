@@ -5,7 +5,8 @@
 The set's own files lie in `--config.data_dir=DIR`, or TensorFlow Datasets
 downloads it (250 MB; `pip install -e '.[tfds]'`). The stereo pairs of 96x96
 are halved to 48x48, and the network sees 32x32 of them. The paper reports an
-error of 2.7%. EXPECTED
+error of 2.7%. A step takes 1.6 s on two cores, an epoch 189 steps; not trained
+here, without the data.
 """
 
 from ml_collections import ConfigDict

@@ -4,7 +4,8 @@
 
 The files train_32x32.mat and test_32x32.mat lie in `--config.data_dir=DIR`, or
 TensorFlow Datasets downloads them (246 MB; `pip install -e '.[tfds]'`). The
-paper reports an error of 4.3%, trained on these 73,257 images. EXPECTED
+paper reports an error of 4.3%, trained on these 73,257 images. A step takes
+0.6 s on two cores, an epoch 572 steps; not trained here, without the data.
 """
 
 from ml_collections import ConfigDict
