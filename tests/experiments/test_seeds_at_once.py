@@ -216,11 +216,16 @@ def test_a_loss_that_is_not_finite_names_its_seed(place_of):
 
 
 @pytest.mark.parametrize(
-  'field', ['train_size=720', 'validation_size=360', 'stop_at_accuracy=0.5']
+  'fields',
+  [
+    ('train_size=720',),
+    ('validation_size=360',),
+    ('stop_at_accuracy=0.5', 'select_best_by=test'),
+  ],
 )
-def test_seeds_that_would_differ_in_more_are_refused(place_of, field):
-  place = place_of('place', field)
-  with pytest.raises(UserError, match=f'{field}.*without --at-once'):
+def test_seeds_that_would_differ_in_more_are_refused(place_of, fields):
+  place = place_of('place', *fields)
+  with pytest.raises(UserError, match=f'{fields[0]}.*without --at-once'):
     train_at_once(BASELINE, SEEDS, place)
   assert not place.folder.exists()
 

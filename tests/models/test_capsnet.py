@@ -327,8 +327,10 @@ def test_the_official_choices_build():
 
 def test_the_default_initialisation_has_no_bias_and_keeps_variance():
   stds = {'conv': 9**-0.5, 'primary_capsules': (9 * 24) ** -0.5}
-  stds |= {'class_capsules': 0.1}
-  for path, parameter in jax.tree.leaves_with_path(initial_params()):
+  found = initial_params()
+  in_caps = len(found['class_capsules']['kernel'])
+  stds |= {'class_capsules': 0.1 * (1152 / in_caps) ** 0.5}
+  for path, parameter in jax.tree.leaves_with_path(found):
     if path[-1].key == 'bias':
       np.testing.assert_array_equal(parameter, 0)
     elif path[0].key in stds:
