@@ -12,12 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from capsjax.evaluation import Metrics
 from capsjax.experiment import Experiment
 from capsjax.training.parallel import TrainFn
 from capsjax.training.pipeline import create_make_batch
 from capsjax.training.state import RunKeys, TrainState
-from capsjax.training.step import create_train_step
+from capsjax.training.step import create_train_step, take_steps
 
 _AXES = TrainState(None, 0, 0)
 _DEVICE_AXIS = 'device'
@@ -101,13 +100,10 @@ def _train_one(
     batch = make_batch(data, indices, state.step, positions)
     return train_step(state, batch, axis_name=_DEVICE_AXIS)
 
-  if single_step:
-    return one_step(state)
-
-  def body(_, carry):
-    state, metrics = carry
-    state, more = one_step(state)
-    return state, metrics.merge(more)
-
-  carry = state, Metrics.empty(experiment.dataset.num_classes)
-  return jax.lax.fori_loop(0, num_steps, body, carry)
+  return take_steps(
+    one_step,
+    state,
+    num_steps,
+    num_classes=experiment.dataset.num_classes,
+    single_step=single_step,
+  )

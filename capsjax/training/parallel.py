@@ -20,7 +20,7 @@ from capsjax.errors import UserError
 from capsjax.evaluation import EvaluateFn, Metrics
 from capsjax.training.pipeline import MakeBatch
 from capsjax.training.state import TrainState
-from capsjax.training.step import TrainStep
+from capsjax.training.step import TrainStep, take_steps
 
 _AXIS = 'devices'
 
@@ -121,8 +121,7 @@ class Devices:
       batch_size: of all devices together.
       steps_per_epoch: the number of steps of an epoch.
       num_classes: the number of classes.
-      single_step: whether every call takes one step: without the loop, in
-        which XLA's code for a CPU is slower.
+      single_step: whether every call takes one step; as in `take_steps`.
 
     Returns:
       `train(state, data, permutation, num_steps)`: the state, which it
@@ -140,16 +139,13 @@ class Devices:
         batch = make_batch(data, indices, state.step, positions)
         return train_step(state, batch, axis_name=_AXIS)
 
-      if single_step:
-        return one_step(state)
-
-      def body(_, carry):
-        state, metrics = carry
-        state, more = one_step(state)
-        return state, metrics.merge(more)
-
-      carry = state, Metrics.empty(num_classes)
-      return jax.lax.fori_loop(0, num_steps, body, carry)
+      return take_steps(
+        one_step,
+        state,
+        num_steps,
+        num_classes=num_classes,
+        single_step=single_step,
+      )
 
     mapped = self._pmap(run, mapped=1, arguments=5, donated=(1,))
 

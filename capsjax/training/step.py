@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Int32, Key
 
 from capsjax.evaluation import Metrics, Objective
 from capsjax.training.state import TrainState
@@ -68,3 +68,36 @@ def create_train_step(
     return TrainState(state.step + 1, params, opt_state), metrics
 
   return train_step
+
+
+def take_steps(
+  one_step: Callable[[TrainState], tuple[TrainState, Metrics]],
+  state: TrainState,
+  num_steps: int | Int32[Array, ''],
+  *,
+  num_classes: int,
+  single_step: bool,
+) -> tuple[TrainState, Metrics]:
+  """Takes training steps one after another, on the device.
+
+  Args:
+    one_step: takes one step from a state.
+    state: where to start from.
+    num_steps: how many; may be traced.
+    num_classes: the number of classes.
+    single_step: whether to take one step, whatever `num_steps`, without the
+      loop, in which XLA's code for a CPU is slower; static.
+
+  Returns:
+    The last state and the metrics of all steps.
+  """
+  if single_step:
+    return one_step(state)
+
+  def body(_, carry):
+    state, metrics = carry
+    state, more = one_step(state)
+    return state, metrics.merge(more)
+
+  carry = state, Metrics.empty(num_classes)
+  return jax.lax.fori_loop(0, num_steps, body, carry)
