@@ -1,8 +1,6 @@
 """The network of the paper (section 4), every size of it a field."""
 
 import functools
-import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ from jaxtyping import Array, Float
 from capsjax import layers, ops
 from capsjax.models import initializers
 from capsjax.models.outputs import ModelOutput
+from capsjax.models.strides import bounded_strides
 
 
 class CapsNet(nn.Module):
@@ -161,35 +160,14 @@ class CapsNet(nn.Module):
     Raises:
       ValueError: if so few capsules cannot be.
     """
-    conv, primary = (1, 1), self.primary_strides
-    if 0 < self.max_primary_capsules < self.num_types:
-      raise ValueError(
-        f'max_primary_capsules={self.max_primary_capsules} is less than one '
-        f'capsule of each of the {self.num_types} types'
-      )
-    layers_before = itertools.cycle((0, 1))
-    while self._num_primary_capsules(image_shape, conv, primary) > (
-      self.max_primary_capsules or math.inf
-    ):
-      if next(layers_before) == 0:
-        conv = (2 * conv[0], 2 * conv[1])
-      else:
-        primary = (2 * primary[0], 2 * primary[1])
-    return conv, primary
-
-  def _num_primary_capsules(self, image_shape, conv, primary):
-    number = self.num_types
-    for side in (0, 1):
-      size = image_shape[side]
-      for kernel, stride in (
-        (self.conv_kernel_size[side], conv[side]),
-        (self.primary_kernel_size[side], primary[side]),
-      ):
-        # VALID loses the border, SAME keeps it.
-        lost = kernel - 1 if self.padding == 'VALID' else 0
-        size = -(-(size - lost) // stride)
-      number *= size
-    return number
+    return bounded_strides(
+      image_shape,
+      kernel_sizes=(self.conv_kernel_size, self.primary_kernel_size),
+      primary_strides=self.primary_strides,
+      padding=self.padding,
+      num_types=self.num_types,
+      most=self.max_primary_capsules,
+    )
 
   def _convolution(self, name, strides):
     return layers.Convolution(
