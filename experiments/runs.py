@@ -180,29 +180,7 @@ def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
     command=place.command(run, seed),
     epochs=float(curve.epochs[-1]),
     test_error_percent=errors,
-    other_tests={
-      name: error
-      for name in (run.other_tests if place.size != 'smoke' else ())
-      if (error := _test_error(config, workdir, name)) is not None
-    },
+    other_tests={},
     minutes=round(seconds / 60, 1),
     **machine.describe(('jax', 'flax')),
   )
-
-
-def _test_error(config, workdir: Path, dataset: str) -> float | None:
-  """The test error in percent on another set; None if its files are absent."""
-  from capsjax.commands.trained import Trained
-
-  other = config.copy_and_resolve_references()
-  other.dataset = dataset
-  try:
-    trained = Trained.open(other, workdir, checkpoint_name='latest')
-  except UserError as error:
-    print(f'not measured on {dataset}: {error}')
-    return None
-  experiment = trained.experiment
-  params = experiment.devices.replicate(trained.params)
-  results = experiment.evaluate(params, experiment.dataset.test)
-  print(f'{dataset}: test error {results.error:.2f}%')
-  return round(results.error, 4)

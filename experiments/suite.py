@@ -7,6 +7,7 @@ from pathlib import Path
 
 from capsjax.errors import UserError, did_you_mean
 from capsjax.huge_pages import restart_with_huge_pages
+from experiments import other_tests
 from experiments.comparison import Experiment, render
 from experiments.ensemble import ensemble_error
 from experiments.records import Records
@@ -128,6 +129,8 @@ def _run(experiment: Experiment, options: argparse.Namespace) -> int:
   if not options.table and not train_missing(missing, place, records):
     print('stopped, all saved; the same command goes on')
     return 0
+  if options.size != 'smoke' and not options.table:
+    _measure(runs, seeds, place, records)
   if experiment.is_ensemble and len(seeds) > 1 and not options.table:
     for run in runs:
       _start(run, seeds[0], place)
@@ -188,6 +191,23 @@ def _train_at_once(missing: _Missing, place: Place, records: Records) -> bool:
     for record in found:
       records.add(record)
   return True
+
+
+def _measure(
+  runs: Sequence[Run], seeds: Sequence[int], place: Place, records: Records
+) -> None:
+  """Adds the tests of other sets that are missing, of old records too."""
+  for run in runs:
+    for record in records.find(run.name, place.size):
+      is_asked_for = record.command == place.command(run, record.seed)
+      if (
+        record.seed in seeds
+        and is_asked_for
+        and not set(run.other_tests) <= set(record.other_tests)
+      ):
+        print(f'\n== {run.name}, seed {record.seed}, other tests ==\n')
+        _start(run, record.seed, place)
+        records.add(other_tests.measure(run, record, place))
 
 
 def _start(run: Run, seed: int, place: Place) -> None:

@@ -1,0 +1,49 @@
+"""Measures a trained run on the tests of other data sets."""
+
+import dataclasses
+from pathlib import Path
+
+from capsjax.errors import UserError
+from experiments.records import Record
+from experiments.runs import Place, Run, load_config
+
+
+def measure(run: Run, record: Record, place: Place) -> Record:
+  """Measures what is not measured yet, at the end of training.
+
+  Args:
+    run: what was trained, and the sets it is measured on.
+    record: what came of one of its seeds.
+    place: which size, and where.
+
+  Returns:
+    The record with all tests whose files are there; the others are told.
+  """
+  missing = [name for name in run.other_tests if name not in record.other_tests]
+  workdir = place.workdir(run, record.seed)
+  found = dict(record.other_tests)
+  for name in missing:
+    config = load_config(run, record.seed, place)
+    config.dataset = name
+    # The set may have fewer training images, and none is used.
+    config.train_size = config.validation_size = 0
+    try:
+      found[name] = round(_test_error(config, workdir), 4)
+      print(f'{name}: test error {found[name]:.2f}%')
+    except UserError as error:
+      print(f'not measured on {name}: {error}')
+  return dataclasses.replace(record, other_tests=found)
+
+
+def _test_error(config, workdir: Path) -> float:
+  """The test error in percent of the last checkpoint.
+
+  Raises:
+    UserError: if the run or the data are not there.
+  """
+  from capsjax.commands.trained import Trained
+
+  trained = Trained.open(config, workdir, checkpoint_name='latest')
+  experiment = trained.experiment
+  params = experiment.devices.replicate(trained.params)
+  return experiment.evaluate(params, experiment.dataset.test).error

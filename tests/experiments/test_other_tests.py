@@ -1,0 +1,59 @@
+"""A run's other tests: those that are there, and later those that come."""
+
+import functools
+
+import pytest
+from PIL import Image
+
+from capsjax.data.load import load_dataset
+from experiments import suite
+from experiments.comparison import Experiment
+from experiments.records import Records
+from experiments.runs import Run
+from tests.commands.running import beside, run
+from tests.experiments.test_suite import TINY
+
+EXPERIMENT = Experiment(
+  name='example',
+  title='A small network',
+  runs=(Run('tiny', 'digits', TINY, other_tests=('digits', 'folder')),),
+  sizes={'cpu': ('--config.num_epochs=1',)},
+  num_seeds={'cpu': 1},
+)
+
+
+@pytest.fixture
+def command(tmp_path):
+  """Gives words to the command; returns what it said and the record."""
+
+  def give(*words):
+    main = functools.partial(suite.main, EXPERIMENT)
+    words = ('--runs-dir', tmp_path, '--data-dir', tmp_path / 'data', *words)
+    done = beside(run, main, *words)
+    assert done.status == 0, done.err
+    (record,) = Records(tmp_path / 'example.json').find('tiny', 'cpu')
+    return done.out, record
+
+  return give
+
+
+def test_what_is_missing_is_measured_when_its_files_are_there(
+  command, tmp_path
+):
+  said, record = command()
+  assert f'not measured on folder: {tmp_path / "data"}' in said
+  assert record.other_tests == {'digits': record.error}
+
+  # The same pictures as files, of which the training ones are not used.
+  for split, last in (('train', 64), ('test', None)):
+    examples = load_dataset('digits').test
+    for index, image in enumerate(examples.images[:last]):
+      path = tmp_path / 'data' / split / f'{examples.labels[index]}'
+      path.mkdir(parents=True, exist_ok=True)
+      Image.fromarray(image[..., 0]).save(path / f'{index}.png')
+  said, again = command()
+  assert 'training  1 epoch' not in said and 'digits:' not in said
+  assert again.other_tests == record.other_tests | {'folder': record.error}
+
+  said, _ = command()
+  assert 'other tests' not in said
