@@ -106,7 +106,7 @@ def open_member(
   )
 
 
-class Members(Reporter, Checkpointer):
+class Members:
   """Does what `fit` asks for with each seed's part.
 
   Args:

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,7 @@ from jaxtyping import Array, Key
 from capsjax.data.batches import epoch_permutation
 from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
-from capsjax.training.checkpoint import Checkpointer
 from capsjax.training.parallel import TrainFn
-from capsjax.training.reporter import Reporter
 from capsjax.training.state import TrainState
 
 
@@ -64,6 +62,34 @@ class Plan:
     return best >= self.stop_at
 
 
+@runtime_checkable
+class ReportsMetrics(Protocol):
+  """What `fit` gives the metrics of its calls to, such as a `Reporter`."""
+
+  def add(self, step: int, metrics: Any) -> None:
+    """Takes the metrics of the steps up to `step`, not yet computed."""
+
+  def flush(self) -> None:
+    """Waits for everything that was added."""
+
+  def finish(self) -> None:
+    """Waits as `flush` does, and writes what is left."""
+
+
+@runtime_checkable
+class SavesStates(Protocol):
+  """What `fit` gives states to, such as a `Checkpointer`."""
+
+  def save_latest(self, step: int, state: TrainState) -> None:
+    """Saves the state after `step` steps."""
+
+  def save_best(self, step: int, state: TrainState, *, metric: float) -> None:
+    """Saves a state that was evaluated as better than all before."""
+
+  def wait(self) -> None:
+    """Returns once everything is on disk."""
+
+
 def fit(
   state: TrainState,
   *,
@@ -73,8 +99,8 @@ def fit(
   order_key: Key[Array, '*seeds'],
   evaluate: Callable[[int, Any], float | None],
   best: float | None,
-  checkpointer: Checkpointer,
-  reporter: Reporter,
+  checkpointer: SavesStates,
+  reporter: ReportsMetrics,
   is_stopped: Callable[[], bool],
   any_process: Callable[[bool], bool],
 ) -> TrainState:
