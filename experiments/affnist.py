@@ -37,8 +37,7 @@ EXPERIMENT = Experiment(
   ),
   sizes={
     'cpu': (
-      '--config.num_epochs=1',
-      '--config.train_size=20000',
+      '--config.num_epochs=2',
       '--config.eval_every_epochs=1.0',
       '--config.stop_at_accuracy=0.0',
     ),

@@ -44,7 +44,7 @@ EXPERIMENT = Experiment(
     ),
   ),
   sizes={
-    'cpu': ('--config.num_epochs=1', '--config.train_size=20000'),
+    'cpu': ('--config.num_epochs=2',),
     'full': ('--config.pairs.test_pairs=1000', '--config.eval_every_epochs=50'),
   },
   num_seeds={'smoke': 1, 'cpu': 1, 'full': 3},
