@@ -2,11 +2,12 @@
 
     python -m capsjax.main --config configs/cifar10.py
 
-The data come from TensorFlow Datasets (`pip install -e '.[tfds]'`); for class
-folders of pictures add `--config.dataset=folder --config.data_dir=DIR`. The
-paper reports an error of 10.6% with an ensemble of 7, trained for 600,000
-steps: `python -m experiments.cifar10 --size=full`. A step takes 5.6 s on two
-cores, an epoch 390 steps; it is for a GPU, and was not trained here.
+The data come from TensorFlow Datasets (`pip install -e '.[tfds]'` and, to
+prepare the set once, `pip install tensorflow`); for class folders of pictures
+add `--config.dataset=folder --config.data_dir=DIR`. The paper reports an error
+of 10.6% with an ensemble of 7, trained for 600,000 steps: `python -m
+experiments.cifar10 --size=full`. A step takes 5.6 s on two cores, an epoch 390
+steps; it is for a GPU, and was not trained here.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,9 @@
     python -m capsjax.main --config configs/custom.py --config.data_dir=DIR
 
 DIR has one folder for each class with PNG or JPEG files in it, of which a fifth
-is drawn for the test, or the folders `train` and `test` with such folders.
+is drawn for the test, or the folders `train` and `test` with such folders;
+`val` is read too. Another `--config.seed` draws another test: to compare seeds,
+make `train` and `test`.
 Pictures are cut to squares and resized to `--config.images.size=64`; up to 128
 is fine. `--config.images.channels=1` makes them grey. Of 64x64 colour pictures
 two cores take 30 a second, and 3 GB hold a batch of 128x128; how good it

@@ -2,8 +2,8 @@
 
     python -m capsjax.main --config configs/digits.py
 
-Needs no download. It takes 6 minutes on two busy cores; the test error is then
-0.00% of 360 images.
+Needs no download. It trains on 1,437 of them, in 2 minutes on two cores that do
+nothing else; the test error is then 0.00% of the other 360.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,9 @@
     python -m capsjax.main --config configs/mnist.py
 
 The data (11 MB) are downloaded, or found in `--config.data_dir=DIR`. A step
-takes 0.8 s on two idle cores, an epoch 468 steps; the test error after three
-epochs was 0.94%.
+takes 0.53 s on two cores, an epoch 468 steps, and 50 epochs some 4 to 7 hours:
+the paper gives no length, and `--config.num_epochs=640` is the official code's.
+The test error after three epochs was 0.94%.
 """
 
 from ml_collections import ConfigDict
@@ -13,5 +14,5 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-  """The paper's settings."""
+  """The settings of configs/base.py."""
   return base.get_config()

@@ -6,9 +6,10 @@ Pairs are composed on the device from MNIST (11 MB, downloaded or found in
 `--config.data_dir=DIR`) and never stored; an epoch is 60,000 of them. An image
 is right when its two longest capsules are. The paper reports an error of 5.2%,
 with 60 million training pairs (1000 epochs) and 1,000 test pairs of each digit
-(`--config.pairs.test_pairs=1000`). The official code shifts by 6 pixels:
-`--config.pairs.max_shift=6`. An epoch takes 18 minutes on two cores; after a
-third of one the error was 68.20%.
+(`--config.pairs.test_pairs=1000`). The capsule bias, the initial values and the
+scale of the primary capsules are the official code's, which also shifts by 6
+pixels: `--config.pairs.max_shift=6`. An epoch takes 18 minutes on two cores;
+after a third of one the error was 68.20%.
 """
 
 from ml_collections import ConfigDict
@@ -17,11 +18,14 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-  """The paper's settings: pairs of digits on 36x36, a slower decay."""
+  """The paper's pairs of digits on 36x36 and slower decay.
+
+  From the official code: capsule bias, initial values, primary scale.
+  """
   config = base.get_config()
   config.num_objects = 2
   config.augmentation.max_shift = 0
-  # As in the paper's count of parameters, 11.36 million.
+  # The official code's; the paper has none.
   config.model.use_capsule_bias = True
   # The official code's. With the other initial values Adam's first steps make
   # every primary capsule as long as it can be, and nothing is learned.

@@ -183,6 +183,6 @@ def _require_finite(step: int, state: TrainState) -> None:
   if not _is_finite(state):
     raise UserError(
       f'a parameter is not finite after step {step}; the checkpoints up to '
-      'there are kept: continue with a smaller '
-      '--config.optimizer.learning_rate in a new --workdir'
+      'there are kept: train anew with a smaller '
+      '--config.optimizer.learning_rate in another --workdir'
     )

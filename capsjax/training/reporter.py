@@ -81,8 +81,8 @@ class Reporter:
     if not np.isfinite(results.loss):
       raise UserError(
         f'the loss is not finite between steps {self._seen_step} and {step}; '
-        'the checkpoints up to there are kept: continue with a smaller '
-        '--config.optimizer.learning_rate in a new --workdir'
+        'the checkpoints up to there are kept: train anew with a smaller '
+        '--config.optimizer.learning_rate in another --workdir'
       )
     self._show(step, {'loss': results.loss, 'accuracy': results.accuracy})
     self._window = (

@@ -169,6 +169,13 @@ def _nothing_to_restore(directory: Path, which: str | int, tried: int) -> str:
     f'{kind}: {", ".join(map(str, steps)) or "none"}'
     for kind, steps in available_steps(directory).items()
   )
+  remedy = ''
+  if which == 'best' and not tried:
+    remedy = (
+      '; to have a best one, train anew with --config.validation_size=5000 in '
+      'another --workdir'
+    )
   return (
     f'of the checkpoints in {directory}, {wanted} {fault}; there are {there}'
+    f'{remedy}'
   )

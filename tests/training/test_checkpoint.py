@@ -199,9 +199,9 @@ def test_no_checkpoint(tmp_path, saved):
   assert restore(tmp_path, make_state(0), warn=no_warning) is None
   assert restore(tmp_path / 'absent', make_state(0), warn=no_warning) is None
   assert best_metric(saved, make_state(0), warn=no_warning) is None
-  for which in ('best', 7):
+  for which, end in (('best', '; .*validation_size=5000 .*'), (7, '')):
     with pytest.raises(
-      UserError, match=r'not exist; .*latest: 1, 2; best: none'
+      UserError, match=rf'not exist; .*latest: 1, 2; best: none{end}$'
     ):
       restore(saved, make_state(0), which=which, warn=no_warning)
 
