@@ -62,6 +62,7 @@ def training_and(*packages: str) -> Room:
 ROOMS = {
   'capsjax.errors': Room(),
   'capsjax.cache': Room(),
+  'capsjax.command_line': Room(),
   'capsjax.huge_pages': Room(),
   'capsjax.ops': Room(('capsjax.ops',), ARRAYS),
   # Constants in float64, made before anything is traced.
@@ -132,7 +133,9 @@ ROOMS = {
     ('capsjax.configuration', ERRORS), ('filelock', 'ml_collections')
   ),
   'capsjax.main': Room(
-    (*PROGRAM, 'capsjax.huge_pages', ERRORS), (), ('ml_collections',)
+    (*PROGRAM, 'capsjax.command_line', 'capsjax.huge_pages', ERRORS),
+    (),
+    ('ml_collections',),
   ),
   # The table of contents, which is in __init__.pyi.
   'capsjax': Room((), ('lazy_loader',)),

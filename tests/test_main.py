@@ -337,6 +337,18 @@ MISTAKES = {
     '/nowhere/at/all',
   ),
   'no run to evaluate': (['evaluate', '--workdir', 'nowhere'], 'nowhere'),
+  'no pictures to predict': (
+    ['predict', '--workdir', 'nowhere'],
+    '--pictures PATH',
+  ),
+  'pictures for nothing': (
+    ['--config', 'configs/digits.py', '--pictures', 'a.png'],
+    'predict',
+  ),
+  'training from another checkpoint': (
+    ['--config', 'configs/digits.py', '--checkpoint', 'best'],
+    'latest checkpoint',
+  ),
   'processes without a coordinator': (
     ['--config', 'configs/digits.py', '--num-processes', '2'],
     '--coordinator',

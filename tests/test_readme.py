@@ -2,7 +2,7 @@
 
 import re
 
-from capsjax import configuration, main
+from capsjax import command_line, configuration
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / 'README.md').read_text()
@@ -22,7 +22,8 @@ def test_the_commands_are_understood():
   commands = [line.strip() for line in lines if line.startswith(prefix)]
   assert len(commands) >= 3
   for command in commands:
-    options, overrides = main._parse(command.removeprefix(prefix).split())
+    words = command.removeprefix(prefix).split()
+    options, overrides = command_line.parse(words)
     if options.config is not None:
       configuration.load(REPOSITORY / options.config, overrides)
 

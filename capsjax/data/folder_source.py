@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from capsjax.data import folder_archive
 from capsjax.data.folder_layout import is_ignored, is_picture
@@ -76,6 +76,32 @@ def find_source(data_dir: str | os.PathLike[str]) -> Source:
       ' one of them in data_dir'
     )
   return _archive(path / archives[0])
+
+
+def find_files(paths: Iterable[pathlib.Path]) -> Source:
+  """Makes a source of picture files that lie anywhere.
+
+  Args:
+    paths: files, and folders, of which every PNG and JPEG file counts.
+
+  Returns:
+    A source whose names are paths from the current folder.
+
+  Raises:
+    UserError: a path does not exist, or a folder holds no pictures.
+  """
+  found: dict[str, None] = {}
+  for path in paths:
+    if not path.exists():
+      raise UserError(f'{path} does not exist: name a picture or a folder')
+    if not path.is_dir():
+      found[str(path)] = None
+      continue
+    names = sorted(filter(is_picture, _list_folder(path)))
+    if not names:
+      raise UserError(f'{path} holds no PNG or JPEG files: name another folder')
+    found |= dict.fromkeys(str(path / name) for name in names)
+  return Source(pathlib.Path(), lambda _: iter(found), _read_folder)
 
 
 def _is_archive(name: str) -> bool:

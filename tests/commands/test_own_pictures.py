@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from capsjax import configuration
+from capsjax.commands.trained import Trained
 from tests.commands.running import capsjax
 
 TINY = (
@@ -74,6 +76,67 @@ def test_classes_are_called_by_their_folders(trained):
   )
   rows = [cells[cells.index(name) + 1] for name in ('hole', 'moon')]
   assert rows == ['6', '6']
+
+
+def test_other_pictures_are_predicted(trained, pictures, tmp_path):
+  """Those of the test, and their file names, are not told by `predict`."""
+  workdir, _ = trained
+  one = tmp_path / 'one.jpg'
+  Image.open(pictures / 'moon' / '7.png').save(one, quality=95)
+  done = capsjax('predict', '--workdir', workdir, '--pictures', pictures, one)
+  assert done.status == 0, done.err
+  found = json.loads((workdir / 'predictions.json').read_text())['scores']
+  assert len(found) == 61
+  winners = {name: max(s, key=s.get) for name, s in found.items()}
+  right = [name for name, winner in winners.items() if f'/{winner}/' in name]
+  assert len(right) > 50
+  assert winners[str(one)] == 'moon'
+  for name, winner in winners.items():
+    (line,) = (row for row in done.out.splitlines() if row.startswith(name))
+    assert f' {winner} {found[name][winner]:.2f} ' in line
+  assert all(0 <= s < 1 for scores in found.values() for s in scores.values())
+
+
+def test_predictions_are_those_of_the_evaluation(trained, tmp_path):
+  workdir, _ = trained
+  config = configuration.load(workdir / configuration.FILE_NAME)
+  run = Trained.open(config, workdir, checkpoint_name='latest')
+  test = run.experiment.dataset.test
+  names = [f'{i:02}.png' for i in range(len(test))]
+  for name, image in zip(names, test.images, strict=True):
+    Image.fromarray(image).save(tmp_path / name)
+  done = capsjax('predict', '--workdir', workdir, '--pictures', tmp_path)
+  assert done.status == 0, done.err
+  found = json.loads((workdir / 'predictions.json').read_text())['scores']
+  assert list(found) == [str(tmp_path / name) for name in names]
+  record = json.loads((workdir / 'evaluation.json').read_text())
+  scores = np.array([list(of_one.values()) for of_one in found.values()])
+  is_right = scores.argmax(-1) == test.labels
+  assert is_right.mean() == pytest.approx(record['accuracy'])
+
+
+@pytest.mark.parametrize(
+  ('content', 'hint'),
+  [(None, 'does not exist'), ('', 'no PNG'), (b'no', 'neither PNG nor JPEG')],
+)
+def test_what_cannot_be_predicted_is_named(trained, tmp_path, content, hint):
+  path = tmp_path / 'it.png'
+  if content == '':
+    path.mkdir()
+  elif content:
+    path.write_bytes(content)
+  refusal = capsjax(
+    'predict', '--workdir', trained[0], '--pictures', path
+  ).refusal
+  assert 'it.png' in refusal and hint in refusal
+
+
+def test_what_is_read_is_what_was_trained(trained):
+  """The file of the configuration, without what was set, fits no longer."""
+  words = ('evaluate', '--config', 'configs/custom.py', '--workdir', trained[0])
+  done = capsjax(*words)
+  assert done.status == 0, done.err
+  assert '12 test images' in done.out
 
 
 def test_a_damaged_picture_is_named(pictures, tmp_path):

@@ -1,0 +1,118 @@
+"""The command `predict`: the classes of other pictures than the test's."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from ml_collections import ConfigDict
+
+from capsjax.commands.trained import Trained
+from capsjax.data import Preparation, SingleExamples, Split
+from capsjax.data.folder_pictures import read_pictures
+from capsjax.data.folder_source import find_files
+from capsjax.errors import UserError
+from capsjax.inference import Inference
+
+FILE_NAME = 'predictions.json'
+
+
+def run(
+  config: ConfigDict,
+  workdir: Path,
+  *,
+  checkpoint_name: str,
+  pictures: Sequence[Path],
+) -> Path:
+  """Prints the likeliest classes of pictures; writes `predictions.json`.
+
+  Args:
+    config: the configuration.
+    workdir: the folder of the run.
+    checkpoint_name: 'latest', 'best', or the number of a step.
+    pictures: PNG and JPEG files, and folders of them. Each is resized as
+      `load_folder` does it to what the network was trained on.
+
+  Returns:
+    The file: for each picture, the score of each class, which is the length of
+    its capsule; of a baseline, its logit.
+
+  Raises:
+    UserError: if there is no such run or checkpoint, or a picture cannot be
+      read.
+  """
+  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  height, width, channels = _image_shape(trained)
+  if height != width:
+    raise UserError(
+      f'the network was trained on images of {width}x{height}, which pictures '
+      'are not resized to; train with --config.images.size'
+    )
+  source = find_files(pictures)
+  names = list(source.names())
+  images = read_pictures(source, names, image_size=height, channels=channels)
+  scores = predict(trained, images)
+  named = dict(zip(names, scores.tolist(), strict=True))
+  class_names = trained.experiment.dataset.class_names
+  print(_table(named, class_names, trained.experiment.examples.num_objects))
+  path = workdir / FILE_NAME
+  record = {
+    'step': trained.step,
+    'scores': {
+      name: dict(zip(class_names, of_picture, strict=True))
+      for name, of_picture in named.items()
+    },
+  }
+  path.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+  print(f'written to {path}')
+  return path
+
+
+def predict(
+  trained: Trained, images: UInt8[np.ndarray, 'n h w c']
+) -> Float[np.ndarray, 'n num_classes']:
+  """The evidence for each class in images of the size of the training ones.
+
+  Args:
+    trained: a run; of one on pairs, images are as large as pairs are.
+    images: n images.
+  """
+  experiment = trained.experiment
+  examples = experiment.examples
+  if examples.num_objects > 1:
+    # They show several objects already.
+    examples = SingleExamples(examples.num_classes, Preparation())
+  shown = Split(images, np.zeros(len(images), np.int32))
+  dataset = dataclasses.replace(
+    experiment.dataset, train=shown, test=shown, validation=None
+  )
+  experiment = dataclasses.replace(
+    experiment, dataset=dataset, examples=examples
+  )
+  positions = np.arange(len(images))
+  return Inference(experiment).apply(trained.params, positions).scores
+
+
+def _image_shape(trained: Trained) -> tuple[int, int, int]:
+  experiment = trained.experiment
+  if experiment.examples.num_objects > 1:
+    return experiment.image_shape
+  return experiment.dataset.image_shape
+
+
+def _table(
+  scores: dict[str, list[float]], class_names: Sequence[str], num_objects: int
+) -> str:
+  """A line for each picture: its classes, and the one that comes next."""
+  rows = []
+  for name, of_picture in scores.items():
+    order = np.argsort(-np.array(of_picture), kind='stable')[: num_objects + 1]
+    words = [f'{class_names[k]} {of_picture[k]:.2f}' for k in order]
+    rows.append((name, ', '.join(words[:-1]), words[-1]))
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  return '\n'.join(
+    f'{name:{widths[0]}}  {first:{widths[1]}}  (then {then})'
+    for name, first, then in rows
+  )
