@@ -28,7 +28,9 @@ class Metrics:
     loss: the sum of total losses.
     classification_loss: the sum of classification losses.
     reconstruction_loss: the sum of reconstruction losses.
-    confusion: how often each class (row) was taken for each (column).
+    confusion: how often each class (row) was taken for each (column). Of
+      several classes of an example, those that were found are on the diagonal;
+      one that was missed is shared out among the wrong ones predicted.
   """
 
   count: Any
@@ -75,9 +77,7 @@ class Metrics:
       loss=total(losses.total),
       classification_loss=total(losses.classification),
       reconstruction_loss=total(losses.reconstruction),
-      confusion=jnp.einsum(
-        'b,bj,bk->jk', weights, batch.targets.astype(jnp.float32), predicted
-      ),
+      confusion=_confusion(batch.targets, predicted, weights),
     )
 
   def merge(self, other: 'Metrics') -> 'Metrics':
@@ -94,9 +94,9 @@ class Metrics:
     sums = jax.tree.map(lambda x: np.asarray(x, np.float64), self)
     if not sums.count:
       raise ValueError('there are no examples to compute metrics of')
-    # A class that is present stands in its row once for each prediction.
-    num_predictions = np.sqrt(sums.confusion.sum() / sums.count)
-    of_class = np.maximum(sums.confusion.sum(-1), 1) / max(num_predictions, 1)
+    of_class = np.maximum(sums.confusion.sum(-1), 1)
+    whole = sums.confusion.astype(int)
+    has_shares = (whole != sums.confusion).any()
     return Results(
       count=int(sums.count),
       accuracy=float(sums.correct / sums.count),
@@ -104,8 +104,18 @@ class Metrics:
       classification_loss=float(sums.classification_loss / sums.count),
       reconstruction_loss=float(sums.reconstruction_loss / sums.count),
       class_accuracy=(np.diag(sums.confusion) / of_class).tolist(),
-      confusion=sums.confusion.astype(int).tolist(),
+      confusion=(sums.confusion if has_shares else whole).tolist(),
     )
+
+
+def _confusion(targets, predicted, weights):
+  """`[num_classes, num_classes]`; each example has as many of both."""
+  hits = targets.astype(jnp.float32) * predicted
+  missed, wrong = targets - hits, predicted - hits
+  # Nothing tells which wrong class was seen in place of which missed one.
+  shares = weights / jnp.maximum(jnp.sum(missed, -1), 1)
+  mistakes = jnp.einsum('b,bj,bk->jk', shares, missed, wrong)
+  return jnp.diag(weights @ hits) + mistakes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +129,9 @@ class Results:
     classification_loss: the mean margin loss or cross entropy, not scaled.
     reconstruction_loss: the mean sum of squared differences, not scaled.
     class_accuracy: the share of each class that was predicted.
-    confusion: counts by true class (row) and predicted class (column).
+    confusion: counts by true class (row) and predicted class (column), as in
+      `Metrics`: a row adds up to the number of examples with its class. Not all
+      whole numbers where several classes of an example were missed.
   """
 
   count: int
@@ -128,7 +140,7 @@ class Results:
   classification_loss: float
   reconstruction_loss: float
   class_accuracy: list[float]
-  confusion: list[list[int]]
+  confusion: list[list[int | float]]
 
   @property
   def error(self) -> float:

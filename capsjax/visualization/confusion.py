@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Integer
+from jaxtyping import Real
 
 if TYPE_CHECKING:
   import matplotlib.figure
@@ -15,7 +15,7 @@ _MOST_NUMBERS = 20
 
 
 def confusion_figure(
-  confusion: Integer[np.ndarray, 'num_classes num_classes'],
+  confusion: Real[np.ndarray, 'num_classes num_classes'],
   class_names: Sequence[str] | None = None,
 ) -> 'matplotlib.figure.Figure':
   """True classes by row, predicted ones by column.
@@ -23,7 +23,7 @@ def confusion_figure(
   The colour tells the share of a row, on a scale that shows single mistakes.
 
   Args:
-    confusion: counts.
+    confusion: counts; of several classes in an image, parts of 1 too.
     class_names: what to call the classes; by their numbers if not given. Over
       20 classes go without names and counts.
 
@@ -50,7 +50,7 @@ def confusion_figure(
     axes.text(
       column,
       row,
-      str(confusion[row, column]),
+      f'{confusion[row, column]:.7g}',
       ha='center',
       va='center',
       fontsize='small',

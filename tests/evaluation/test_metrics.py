@@ -2,12 +2,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from capsjax.data.batch import Batch
+from capsjax.data.batch import Batch, Objects
 from capsjax.evaluation import (
   Losses,
   Metrics,
   capsule_losses,
   cross_entropy_losses,
+  sigmoid_losses,
 )
 from capsjax.models import ModelOutput
 from tests.reference import losses as reference
@@ -75,6 +76,59 @@ def test_two_labels_count_only_if_both_are_right():
   assert metrics.compute().accuracy == 0.5
 
 
+def confusion_by_loops(scores, targets, weights, num_labels):
+  """Each missed class is shared out among the wrong ones predicted."""
+  confusion = np.zeros((targets.shape[1],) * 2)
+  for row, target, weight in zip(scores, targets, weights, strict=True):
+    true = set(np.flatnonzero(target).tolist())
+    predicted = set(np.argsort(-row)[:num_labels].tolist())
+    for label in true & predicted:
+      confusion[label, label] += weight
+    for label in true - predicted:
+      for other in predicted - true:
+        confusion[label, other] += weight / len(predicted - true)
+  return confusion
+
+
+@pytest.mark.parametrize('num_labels', [1, 2, 3])
+def test_confusion_of_any_number_of_labels(num_labels):
+  rng = np.random.default_rng(2)
+  scores = rng.random((60, 6))
+  labels = np.argsort(rng.random((60, 6)))[:, :num_labels]
+  targets = np.eye(6)[labels].sum(1)
+  scores += 0.4 * targets
+  weights = np.repeat([1, 0], [50, 10])
+  results = metrics_of(
+    scores, targets, weights, np.zeros(60), num_labels
+  ).compute()
+  expected = confusion_by_loops(scores, targets, weights, num_labels)
+  np.testing.assert_allclose(results.confusion, expected, atol=1e-5)
+  of_class = targets[:50].sum(0)
+  np.testing.assert_allclose(np.sum(results.confusion, 1), of_class, atol=1e-5)
+  found = [
+    sum(k in np.argsort(-scores[n])[:num_labels] for n in range(50) if t[n])
+    for k, t in enumerate(targets.T)
+  ]
+  np.testing.assert_allclose(
+    results.class_accuracy, found / of_class, atol=1e-6
+  )
+  assert min(results.class_accuracy) > 0 and max(results.class_accuracy) < 1
+
+
+def test_a_pair_that_is_found_is_no_confusion():
+  scores = [[0.9, 0.8, 0.1, 0.2], [0.9, 0.1, 0.8, 0.2], [0.1, 0.2, 0.9, 0.8]]
+  metrics = [
+    metrics_of([s], [[1, 1, 0, 0]], [1], [0.0], num_labels=2) for s in scores
+  ]
+  both, one, none = (m.compute().confusion for m in metrics)
+  empty = [0, 0, 0, 0]
+  assert both == [[1, 0, 0, 0], [0, 1, 0, 0], empty, empty]
+  assert one == [[1, 0, 0, 0], [0, 0, 1, 0], empty, empty]
+  assert none == [[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], empty, empty]
+  # Counts are written as such where all of them are whole.
+  assert isinstance(one[0][0], int)
+
+
 def test_no_examples():
   with pytest.raises(ValueError, match='no examples'):
     Metrics.empty(3).compute()
@@ -117,3 +171,48 @@ def test_cross_entropy():
   )
   want = -np.log(np.exp(logits)[[0, 1], [0, 1]] / np.exp(logits).sum(-1))
   np.testing.assert_allclose(losses.total, want, rtol=1e-5)
+
+
+# The classes of two objects in each of three images.
+PAIRS = np.eye(4)[[[0, 1], [1, 3], [0, 2]]]
+
+
+def test_capsule_losses_of_objects_add_up_each_against_itself():
+  rng = np.random.default_rng(3)
+  scores, targets = rng.random((3, 4)), PAIRS.sum(1)
+  alone, remade = rng.random((2, 3, 2, 4, 5, 1))
+  images, alone, remade = (
+    jnp.asarray(x, jnp.float32)
+    for x in (np.minimum(alone.sum(1), 1), alone, remade)
+  )
+  objects = Objects(alone, jnp.asarray(PAIRS, jnp.float32))
+  batch = Batch(images, jnp.asarray(targets, jnp.float32), jnp.ones(3), objects)
+  output = ModelOutput(jnp.asarray(scores, jnp.float32), reconstructions=remade)
+  losses = capsule_losses(output, batch)
+  margin = reference.margin_loss(scores, targets)
+  first, second = (
+    reference.reconstruction_loss(
+      np.asarray(remade)[:, k], np.asarray(alone)[:, k]
+    )
+    for k in range(2)
+  )
+  squares = first + second
+  np.testing.assert_allclose(losses.classification, margin, rtol=1e-5)
+  np.testing.assert_allclose(losses.reconstruction, squares, rtol=1e-5)
+  np.testing.assert_allclose(losses.total, margin + 5e-4 * squares, rtol=1e-5)
+
+
+def test_sigmoid_losses_of_two_objects():
+  logits = np.random.default_rng(4).normal(0, 3, (3, 4))
+  targets = PAIRS.sum(1)
+  batch = Batch(
+    jnp.zeros((3, 1, 1, 1)), jnp.asarray(targets, jnp.float32), jnp.ones(3)
+  )
+  losses = sigmoid_losses(ModelOutput(jnp.asarray(logits, jnp.float32)), batch)
+  expected = np.zeros(3)
+  for n, k in np.ndindex(logits.shape):
+    chance = 1 / (1 + np.exp(-logits[n, k]))
+    expected[n] -= np.log(chance if targets[n, k] else 1 - chance)
+  np.testing.assert_allclose(losses.total, expected, rtol=1e-5)
+  np.testing.assert_allclose(losses.classification, expected, rtol=1e-5)
+  assert not losses.reconstruction.any()
