@@ -80,9 +80,14 @@ def standardize(
 ) -> Float32[Array, 'h w c']:
   """Gives one image mean 0 and standard deviation 1 over all its values.
 
-  An image of one colour becomes 0: its deviation counts as that of one pixel
-  among all, as in the official code.
+  An image of one colour becomes 0: no deviation counts as less than that of
+  one value among all that is one grey level off. So does the official code,
+  whose values are from 0 to 255.
+
+  Args:
+    image: float32 of shape [h, w, c], 1 for the 255 of a file.
   """
-  image = jnp.asarray(image)
-  least = 1 / jnp.sqrt(jnp.float32(image.size))
+  # The least deviation is so small that a mean's rounding error would be seen.
+  image = jnp.asarray(image) - image[0, 0, 0]
+  least = 1 / (255 * jnp.sqrt(jnp.float32(image.size)))
   return (image - jnp.mean(image)) / jnp.maximum(jnp.std(image), least)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from capsjax.data import Preparation
+from capsjax.data.augment import scale_images
 from capsjax.data.photometric import (
   central_crop,
   random_brightness,
@@ -52,15 +53,18 @@ def test_every_field_changes_training_and_few_the_test(field):
   changed = Preparation(**{field: CHANGES[field]})
   prepare = jax.vmap(changed.for_training, (0, None))
   pictures = prepare(KEYS[:20], jnp.asarray(BYTES))
-  if field != 'standardize':
-    assert len(np.unique(pictures, axis=0)) > 1
   test = changed.for_test(BYTES)
   assert test.shape == pictures.shape[1:]
   assert test.shape == changed.image_shape((8, 10, 3))
-  if field not in ('crop_size', 'standardize'):
+  if field == 'standardize':
+    for picture in np.float64([*pictures, test]):
+      assert abs(picture.mean()) < 1e-5
+      assert abs(picture.std() - 1) < 1e-4
+    return
+  assert len(np.unique(pictures, axis=0)) > 1
+  assert pictures.min() >= 0 and pictures.max() <= 1
+  if field != 'crop_size':
     np.testing.assert_allclose(test, BYTES / 255, atol=1e-6)
-  if field != 'standardize':
-    assert pictures.min() >= 0 and pictures.max() <= 1
 
 
 def test_all_at_once_compiled_and_one_by_one_agree():
@@ -128,5 +132,20 @@ def test_standardised_images_have_mean_0_and_deviation_1():
   found = np.asarray(standardize(IMAGE), np.float64)
   assert abs(found.mean()) < 1e-5
   assert abs(found.std() - 1) < 1e-4
-  flat = standardize(jnp.full((4, 4, 1), 0.3))
-  np.testing.assert_allclose(flat, 0, atol=1e-5)
+
+
+def of_tensorflow(image):
+  """Its `per_image_standardization`, of values from 0 to 255."""
+  least = 1 / np.sqrt(image.size)
+  return (image - image.mean()) / max(image.std(), least)
+
+
+@pytest.mark.parametrize('level', [0, 77, 254])
+@pytest.mark.parametrize('others', [0, 1, 5, 864])
+def test_faint_images_are_standardised_as_by_tensorflow(level, others):
+  image = np.full((24, 24, 3), float(level))
+  image.reshape(-1)[:others] += 1
+  found = standardize(scale_images(image.astype(np.uint8)))
+  np.testing.assert_allclose(found, of_tensorflow(image), rtol=2e-3, atol=2e-3)
+  expected = 1 if others else 0
+  assert np.std(found) == pytest.approx(expected, abs=2e-3)
