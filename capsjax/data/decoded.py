@@ -1,8 +1,9 @@
 """Keeps decoded arrays beside the records that they were decoded from."""
 
+import contextlib
 import logging
 import pathlib
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,15 +58,13 @@ def _read(path: pathlib.Path, fingerprint: str) -> dict[str, np.ndarray] | None:
 
 def _write(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
   """Writes the file whole or not at all."""
-  temporary = None
+  # Not by tempfile: others who share the folder could not read its file.
+  temporary = path.with_name(f'{_NAME}.{secrets.token_hex(8)}')
   try:
-    with tempfile.NamedTemporaryFile(
-      dir=path.parent, prefix=_NAME, delete=False
-    ) as file:
-      temporary = pathlib.Path(file.name)
+    with temporary.open('xb') as file:
       np.savez(file, **arrays)
     temporary.replace(path)
   except OSError as error:
     logging.getLogger(__name__).warning('cannot keep %s: %s', path, error)
-    if temporary:
-      temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+      temporary.unlink()

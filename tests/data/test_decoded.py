@@ -1,4 +1,5 @@
 import os
+import stat
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_a_damaged_cache_is_not_used(records):
     path.write_bytes(data)
     arrays = decoded.cached(records, Decoder())
     np.testing.assert_array_equal(arrays['images'], expected)
+
+
+@pytest.mark.parametrize(
+  ('umask', 'mode'), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)]
+)
+def test_the_cache_may_be_read_by_whom_a_new_file_may(records, umask, mode):
+  before = os.umask(umask)
+  try:
+    decoded.cached(records, Decoder())
+  finally:
+    os.umask(before)
+  path = records / 'capsjax.npz'
+  assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_a_write_that_is_cut_off_leaves_no_cache(records, monkeypatch):
