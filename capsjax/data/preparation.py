@@ -92,6 +92,7 @@ class Preparation:
         max_translation=self.max_translation,
       )
     if self.max_shift:
+      # As recorded runs drew it; a shift tells nothing of the parts' numbers.
       prepared = random_shift(key, prepared, max_shift=self.max_shift)
     if self.crop_size:
       prepared = random_crop(part(2), prepared, size=self.crop_size)

@@ -34,7 +34,7 @@ class RunKeys:
   Attributes:
     init: initial parameters.
     order: the order of the examples.
-    augmentation: shifts of the images.
+    augmentation: all that changes or pairs the training images.
     dropout: values dropped.
   """
 

@@ -37,7 +37,7 @@ def batch(data):
 
 
 def find(canvas, images):
-  """Which image lies on a canvas, and where; None if more than one fits."""
+  """Which image lies on a canvas, and where; no other may fit."""
   found = [
     (number, top, left)
     for number, image in enumerate(images)
