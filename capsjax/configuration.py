@@ -87,12 +87,15 @@ def save(config: ConfigDict, workdir: Path) -> None:
   partial.replace(workdir / FILE_NAME)
 
 
-def require_continues(config: ConfigDict, workdir: Path) -> None:
+def require_continues(
+  config: ConfigDict, workdir: Path, *, option: str = '--workdir'
+) -> None:
   """Refuses to continue a run with a configuration that computes another.
 
   Args:
     config: the configuration of now.
     workdir: a folder, perhaps with a run in it.
+    option: what names another folder, for the message.
 
   Raises:
     UserError: if there is a run in it that differs in more than its length or
@@ -106,7 +109,7 @@ def require_continues(config: ConfigDict, workdir: Path) -> None:
     if old.get(field) != new.get(field):
       raise UserError(
         f'{workdir} holds a run with {field}={old.get(field)!r}, not '
-        f'{new.get(field)!r}; choose another --workdir, or continue it with '
+        f'{new.get(field)!r}; choose another {option}, or continue it with '
         'its own configuration'
       )
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -136,7 +137,7 @@ class Experiment:
 
   @property
   def steps_per_epoch(self) -> int:
-    """Steps of an epoch; what is left of the images waits for the next."""
+    """Steps of an epoch; images that fill no batch are left out of it."""
     return len(self.dataset.train) // self.config.batch_size
 
   @property
@@ -248,6 +249,14 @@ def _require_sense(config: ConfigDict, dataset: Dataset) -> None:
     raise UserError(
       'stop_at_accuracy has nothing to go by; hold images out with '
       '--config.validation_size=5000, or --config.select_best_by=test'
+    )
+  objective, _ = _OBJECTIVES[config.model_name, config.num_objects]
+  unused = set(config.loss) - set(inspect.signature(objective).parameters)
+  if unused:
+    raise UserError(
+      f'model_name={config.model_name} has no use for loss.{min(unused)}; '
+      'leave out of the configuration what it does not use: config.loss = '
+      'ConfigDict()'
     )
   has_decoder = config.model.get('has_decoder', False)
   if config.images.standardize and has_decoder:

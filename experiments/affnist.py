@@ -7,13 +7,13 @@ and scaled ones: affNIST's where its file is in the folder of the data, and
 MNIST's test digits in the same ranges (affine_mnist, which is not affNIST).
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import TINY_BASELINE, Run
 from experiments.suite import main
 
 _TESTS = ('affine_mnist', 'affnist')
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='affnist',
   title='affNIST: trained on MNIST at any place of 40x40 (the first numbers), '
   'tested on affine transformations of it',
@@ -46,4 +46,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

@@ -2,16 +2,17 @@
 
 python -m experiments.cifar10 --size=cpu
 
-The paper's number is that of 7 networks whose capsule lengths are summed; a
-line above the table gives that of the seeds trained here. For class folders of
-pictures, or an archive of them: `--config.dataset=folder --data-dir=DIR`.
+The paper's number is that of 7 networks whose capsule lengths are summed; a row
+of the table gives that of the seeds trained here. For class folders of pictures
+in `train` and `test`, or an archive of them: `--config.dataset=folder
+--data-dir=DIR`.
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import Run
 from experiments.suite import main
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='cifar10',
   title='CIFAR10',
   runs=(
@@ -29,4 +30,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

@@ -1,16 +1,21 @@
 """Runs that are compared, and the table of what came of them."""
 
 import dataclasses
+import itertools
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from experiments.ensemble import ensemble_of
 from experiments.records import Record, Records, mean_and_deviation, table
-from experiments.runs import Run
+from experiments.runs import Place, Run
 
 _HARDWARE = 'On {hardware} ({device}), {versions}.'
+_SEED = '--config.seed='
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
+class Comparison:
   """Runs that are compared.
 
   Attributes:
@@ -30,41 +35,80 @@ class Experiment:
   is_ensemble: bool = False
 
 
-def render(experiment: Experiment, records: Records) -> str:
-  """The table of an experiment as Markdown.
+def render(comparison: Comparison, records: Records) -> str:
+  """The table of a comparison as Markdown.
 
-  A number that was not run is an empty cell.
+  A number that was not run is an empty cell. Runs whose fields the user set are
+  rows of their own, which say what was set.
 
   Args:
-    experiment: what was run.
+    comparison: what was run.
     records: what came of it.
   """
-  others = sorted({name for run in experiment.runs for name in run.other_tests})
+  others = sorted({name for run in comparison.runs for name in run.other_tests})
   head = ['run', 'paper', 'best published', 'size', 'ours']
   head += [f'ours on {name}' for name in others]
   head += ['by seed', 'epochs', 'minutes']
   rows, machines = [], {}
-  for run in experiment.runs:
-    found = {size: records.find(run.name, size) for size in ('full', 'cpu')}
-    for size, of_size in found.items():
-      if of_size or (size == 'cpu' and not any(found.values())):
-        rows.append(_row(run, size if of_size else '', of_size, others))
-      for record in of_size:
-        words = _HARDWARE.format(**dataclasses.asdict(record))
-        machines[words] = None
+  for run in comparison.runs:
+    of_run = [
+      (named, size, found)
+      for named in _with_ensembles(run, records)
+      for size in ('full', 'cpu')
+      for found in _alike(records.find(named.name, size))
+    ]
+    for named, size, found in of_run or [(run, '', [])]:
+      label = size + _what_was_set(comparison, run, found)
+      rows.append(_row(named, label, found, others))
+      for record in found:
+        machines[_HARDWARE.format(**dataclasses.asdict(record))] = None
   text = f'{table(head, rows)}\n\nTest error in percent.'
   return ' '.join([text, *machines]) + '\n'
 
 
+def _with_ensembles(run: Run, records: Records) -> list[Run]:
+  """A run, and as runs its ensembles that there are."""
+  names = [n for n in records.run_names if ensemble_of(n) == run.name]
+  return [run, *(dataclasses.replace(run, name=name) for name in names)]
+
+
+def _alike(found: Sequence[Record]) -> list[list[Record]]:
+  """Groups records whose commands differ in the seed alone."""
+  found = sorted(found, key=_fields)
+  return [list(group) for _, group in itertools.groupby(found, _fields)]
+
+
+def _fields(record: Record) -> list[str]:
+  """The words of a record's command, without the seed."""
+  words = shlex.split(record.command)
+  return [word for word in words if not word.startswith(_SEED)]
+
+
+def _what_was_set(
+  comparison: Comparison, run: Run, found: Sequence[Record]
+) -> str:
+  """Such as ', num_epochs=3', where records are of other fields than theirs."""
+  if not found:
+    return ''
+  size = found[0].size
+  place = Place(size, comparison.sizes.get(size, ()), Path(), '')
+  usual = shlex.split(place.command(run, found[0].seed))
+  fields = [word for word in _fields(found[0]) if word not in usual]
+  return ''.join(f', {word.removeprefix("--config.")}' for word in fields)
+
+
 def _row(run: Run, size: str, found: Sequence[Record], others: Sequence[str]):
-  by_seed = [f'{r.seed}: {r.error:.2f}' for r in found]
+  # An ensemble has no seed of its own.
+  alone = [] if ensemble_of(run.name) else found
+  by_seed = [f'{r.seed}: {r.error:.2f}' for r in alone]
   tests = [
     mean_and_deviation(
       [r.other_tests[name] for r in found if name in r.other_tests]
     )
     for name in others
   ]
+  epochs = dict.fromkeys(f'{r.epochs:g}' for r in found)
   row = [run.name, run.paper, run.published, size]
   row += [mean_and_deviation([r.error for r in found]), *tests]
-  row += [', '.join(by_seed), ', '.join({f'{r.epochs:g}': 0 for r in found})]
+  row += [', '.join(by_seed), ', '.join(epochs)]
   return [*row, ', '.join(f'{r.minutes:g}' for r in found)]

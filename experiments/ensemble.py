@@ -1,10 +1,51 @@
 """Several trained networks as one: the sum of their capsule lengths."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from ml_collections import ConfigDict
 
+from capsjax.errors import UserError
+from experiments.records import Record
 from experiments.runs import Place, Run
+
+_NETWORKS_OF = ' networks of '
+
+
+def ensemble_name(run: str, count: int) -> str:
+  """What the networks of so many seeds of a run are called together."""
+  return f'{count}{_NETWORKS_OF}{run}'
+
+
+def ensemble_of(name: str) -> str:
+  """Whose networks an ensemble is made of; '' if it is the name of a run."""
+  return name.partition(_NETWORKS_OF)[2]
+
+
+def measure_ensemble(
+  run: Run, members: Sequence[Record], place: Place
+) -> Record:
+  """Measures the networks of several seeds together.
+
+  Args:
+    run: what was trained.
+    members: what came of each seed alone.
+    place: where the networks are.
+
+  Returns:
+    The record, whose minutes are those of all members.
+
+  Raises:
+    UserError: if one of them is not there.
+  """
+  error = ensemble_error(run, [record.seed for record in members], place)
+  return dataclasses.replace(
+    members[0],
+    run=ensemble_name(run.name, len(members)),
+    test_error_percent={f'{members[0].epochs:g}': round(error, 4)},
+    minutes=round(sum(record.minutes for record in members), 1),
+  )
 
 
 def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
@@ -32,3 +73,25 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
     total = total + np.concatenate([output.scores for output, _ in parts])
     targets = np.concatenate([target for _, target in parts])
   return 100 * float(1 - all_predicted(total, targets).mean())
+
+
+def require_same_test(config: ConfigDict) -> None:
+  """Refuses data whose test is drawn by the seed, so that each has its own.
+
+  Args:
+    config: of one of the seeds.
+
+  Raises:
+    UserError: if they are so, or are not there.
+  """
+  from capsjax.data.folder_layout import arrange
+  from capsjax.data.folder_source import find_source
+
+  if config.dataset != 'folder':
+    return
+  source = find_source(config.data_dir)
+  if 'test' not in arrange(source.names(), root=source.path).splits:
+    raise UserError(
+      f'{source.path} has no folder test, so that each seed draws one of its '
+      'own; make the folders train and test to take seeds together'
+    )

@@ -3,13 +3,13 @@
 python -m experiments.fashion_mnist --size=cpu
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import Run
 from experiments.suite import main
 
 _PUBLISHED = '6.45 (plain CapsNet), 5.27 (DeepCaps)'
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='fashion_mnist',
   title='Fashion-MNIST',
   runs=(
@@ -37,4 +37,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

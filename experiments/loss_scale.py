@@ -6,11 +6,11 @@ The paper's text weighs reconstruction 20 times less than its code does. Each
 row takes one choice of the code, the last one all of them.
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import Run
 from experiments.suite import main
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='loss_scale',
   title="The paper's text against its code, one departure at a time: MNIST",
   runs=(
@@ -38,4 +38,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

@@ -6,11 +6,11 @@ The picture of figure 5 is drawn from the folder of a run by `python -m
 capsjax.main reconstruct --workdir DIR`.
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import TINY_BASELINE, Run
 from experiments.suite import main
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='multi_mnist',
   title='MultiMNIST: an image is right when both digits are',
   runs=(
@@ -51,4 +51,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

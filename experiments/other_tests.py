@@ -25,8 +25,9 @@ def measure(run: Run, record: Record, place: Place) -> Record:
   for name in missing:
     config = load_config(run, record.seed, place)
     config.dataset = name
-    # The set may have fewer training images, and none is used.
+    # No training images are used, of which the set may have fewer.
     config.train_size = config.validation_size = 0
+    config.stop_at_accuracy = 0.0
     try:
       found[name] = round(_test_error(config, workdir), 4)
       print(f'{name}: test error {found[name]:.2f}%')

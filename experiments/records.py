@@ -19,7 +19,7 @@ class Record:
     seed: its seed.
     command: what trains it, without the folder of the data.
     epochs: how long it was trained.
-    test_error_percent: after each epoch, on every test example.
+    test_error_percent: by epoch, of each evaluation, on every test example.
     other_tests: the test error in percent on other sets, at the end.
     minutes: of training steps and evaluations.
     hardware: of the machine, in words.
@@ -75,9 +75,15 @@ class Records:
     found = [r for r in self._records if (r.run, r.size) == (run, size)]
     return sorted(found, key=lambda record: record.seed)
 
-  def has(self, run: str, size: str, command: str) -> bool:
-    """Whether there is a record of a run that was trained by this command."""
-    return any(record.command == command for record in self.find(run, size))
+  def get(self, run: str, size: str, command: str) -> Record | None:
+    """The record of a run that was trained by this command, if there is one."""
+    found = [r for r in self.find(run, size) if r.command == command]
+    return found[0] if found else None
+
+  @property
+  def run_names(self) -> list[str]:
+    """Of whatever there are records of, each once."""
+    return list(dict.fromkeys(record.run for record in self._records))
 
   def add(self, record: Record) -> None:
     """Adds a record, in place of an older one of the same run; writes all."""

@@ -9,14 +9,14 @@ as JSON. What was interrupted is continued by the same command.
 """
 
 import argparse
+import dataclasses
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from capsjax.errors import UserError
-from capsjax.huge_pages import restart_with_huge_pages
 from experiments import routing_change, routing_figures
+from experiments.options import add_place
+from experiments.program import leave_with
 from experiments.records import write_json
 from experiments.runs import Place, Run, train
 
@@ -40,16 +40,7 @@ _LOSS = {
 
 def main() -> None:
   """Trains what is missing, draws and writes what came of it."""
-  restart_with_huge_pages()
-  options = _parse()
-  try:
-    sys.exit(_run(options))
-  except (UserError, OSError) as error:
-    print(f'routing_analysis: error: {error}', file=sys.stderr)
-    sys.exit(2)
-  except KeyboardInterrupt:
-    print('routing_analysis: interrupted', file=sys.stderr)
-    sys.exit(130)
+  leave_with('routing_analysis', lambda: _run(_parse()))
 
 
 def _parse() -> argparse.Namespace:
@@ -59,8 +50,8 @@ def _parse() -> argparse.Namespace:
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
+  add_place(parser)
   add = parser.add_argument
-  add('--size', choices=('smoke', 'cpu', 'full'), default='cpu')
   add(
     '--figures',
     nargs='+',
@@ -68,20 +59,12 @@ def _parse() -> argparse.Namespace:
     default=('A.1', 'A.2'),
     help='only these',
   )
-  add('--data-dir', metavar='DIR', default='', help='as --config.data_dir')
   add(
     '--cifar10-dir',
     metavar='DIR',
     default='',
     help='class folders of CIFAR10, or an archive of them; TensorFlow Datasets '
     'prepares the set if not given',
-  )
-  add(
-    '--runs-dir',
-    type=Path,
-    metavar='DIR',
-    default=Path('runs/experiments'),
-    help='where runs are kept and continued (default: %(default)s)',
   )
   add(
     '--out',
@@ -101,16 +84,21 @@ def _run(options: argparse.Namespace) -> int:
   if 'A.1' in options.figures:
     changes = _changes(options)
     if changes is None:
-      return 0
+      return _stopped()
     _write(
       changes, routing_figures.change_figure(changes), out / 'routing_change'
     )
   if 'A.2' in options.figures:
     losses = _losses(options)
     if losses is None:
-      return 0
+      return _stopped()
     figure = routing_figures.loss_figure(losses)
     _write(losses, figure, out / 'routing_loss')
+  return 0
+
+
+def _stopped() -> int:
+  print('stopped, all saved; the same command of this program goes on')
   return 0
 
 
@@ -133,13 +121,8 @@ def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
       group='routing_change',
     )
     of_run = changes[str(count)] = {}
+    place = Place(options.size, overrides, options.runs_dir, options.data_dir)
     for epoch in range(every, num_epochs + 1, every):
-      place = Place(
-        options.size,
-        overrides,
-        options.runs_dir,
-        options.data_dir,
-      )
       found = _change_after(run, epoch, place)
       if found is None:
         return None
@@ -154,12 +137,8 @@ def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
   path = place.workdir(run, 0) / f'change_after_{epoch}.json'
   if path.is_file():
     return json.loads(path.read_text())
-  place = Place(
-    place.size,
-    (*place.overrides, f'--config.num_epochs={epoch}'),
-    place.folder,
-    place.data_dir,
-  )
+  words = (*place.overrides, f'--config.num_epochs={epoch}')
+  place = dataclasses.replace(place, overrides=words)
   if train(run, 0, place) is None:
     return None
   found = routing_change.mean_changes(place.workdir(run, 0))

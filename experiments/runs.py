@@ -1,6 +1,7 @@
 """One network of an experiment: what it is, and how it comes to be trained."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -83,13 +84,9 @@ class Place:
 
   def command(self, run: Run, seed: int) -> str:
     """What trains a run, but for the folder of the data."""
-    words = ['python -m capsjax.main --config', f'configs/{run.config}.py']
-    # So that a shell leaves tuples alone.
-    fields = (
-      f"'{word}'" if '(' in word else word
-      for word in self.overrides_of(run, seed)
-    )
-    return ' '.join([*words, *fields])
+    program = ['python', '-m', 'capsjax.main']
+    config = ['--config', f'configs/{run.config}.py']
+    return shlex.join([*program, *config, *self.overrides_of(run, seed)])
 
 
 def train(run: Run, seed: int, place: Place) -> Record | None:
@@ -110,7 +107,7 @@ def train(run: Run, seed: int, place: Place) -> Record | None:
 
   config = load_config(run, seed, place)
   workdir = place.workdir(run, seed)
-  if not _is_trained(workdir, config) and command.run(config, workdir) is None:
+  if not is_trained(workdir, config) and command.run(config, workdir) is None:
     return None
   return record_of(run, seed, place, config)
 
@@ -129,26 +126,34 @@ def load_config(run: Run, seed: int, place: Place) -> ConfigDict:
   return configuration.load(Path(f'configs/{run.config}.py'), words)
 
 
-def _is_trained(workdir: Path, config: ConfigDict) -> bool:
-  """Whether a run is there that was evaluated at its end."""
+def is_trained(workdir: Path, config: ConfigDict) -> bool:
+  """Whether a run is there that was evaluated and saved at its end.
+
+  Raises:
+    UserError: if another one is there, or it was trained for longer.
+  """
   from capsjax import configuration
   from capsjax.commands import records
+  from capsjax.commands.workdir import CHECKPOINTS
+  from capsjax.training.restore import available_steps
 
+  configuration.require_continues(config, workdir, option='--runs-dir')
   try:
-    configuration.require_continues(config, workdir)
-  except UserError as error:
-    raise UserError(f'{error} (--runs-dir has another place for it)') from error
-  try:
-    curve = records.error_curve(records.read_records(workdir))
+    course = records.read_records(workdir)
   except UserError:  # Nothing is written yet.
     return False
-  trained = curve.epochs[-1] if len(curve.epochs) else 0
-  if trained > config.num_epochs:
+  evaluated = [line for line in course if 'test/accuracy' in line]
+  if not evaluated:
+    return False
+  last = evaluated[-1]
+  if last['epoch'] > config.num_epochs:
     raise UserError(
-      f'{workdir} is trained for {trained:g} epochs, not {config.num_epochs}; '
-      'choose another --runs-dir'
+      f'{workdir} is trained for {last["epoch"]:g} epochs, not '
+      f'{config.num_epochs}; choose another --runs-dir'
     )
-  return trained == config.num_epochs
+  # A process that is killed may have written its last line and not its state.
+  is_saved = last['step'] in available_steps(workdir / CHECKPOINTS)['latest']
+  return is_saved and last['epoch'] == config.num_epochs
 
 
 def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:

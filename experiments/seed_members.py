@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 from capsjax.commands.monitor import Monitor
+from capsjax.commands.train import training_scalars
 from capsjax.commands.workdir import CHECKPOINTS
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
@@ -87,9 +88,7 @@ def open_member(
       progress.update(step, named)
 
   def write(step, results, learning_rate):
-    scalars = experiment.scalars('train', results)
-    scalars['train/learning_rate'] = learning_rate
-    scalars['train/images_per_second'] = progress.images_per_second or 0.0
+    scalars = training_scalars(experiment, results, learning_rate, progress)
     writer.write_scalars(step, scalars)
 
   return Member(

@@ -7,19 +7,16 @@ continued in the other. Only rounding differs.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import jax
 from ml_collections import ConfigDict
 
-from capsjax import configuration
 from capsjax.commands.summary import start_summary
 from capsjax.commands.train import create_plan
 from capsjax.commands.workdir import CHECKPOINTS, claimed
-from capsjax.data.folder_layout import arrange
-from capsjax.data.folder_source import find_source
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
 from capsjax.training.loop import fit
@@ -27,8 +24,9 @@ from capsjax.training.progress import Progress
 from capsjax.training.restore import best_metric, restore
 from capsjax.training.signals import StopRequest
 from capsjax.training.state import RunKeys
+from experiments.ensemble import require_same_test
 from experiments.records import Record
-from experiments.runs import Place, Run, load_config, record_of
+from experiments.runs import Place, Run, is_trained, load_config, record_of
 from experiments.seed_members import Members, Start, open_member
 from experiments.stacked_steps import (
   create_train_fn,
@@ -55,8 +53,17 @@ def train_at_once(
     UserError: if they cannot be trained, or not together.
   """
   configs = {seed: load_config(run, seed, place) for seed in seeds}
-  for seed, config in configs.items():
-    configuration.require_continues(config, place.workdir(run, seed))
+  trained = [is_trained(place.workdir(run, s), c) for s, c in configs.items()]
+  if not all(trained) and not _train_all(run, configs, place):
+    return None
+  return [record_of(run, s, place, config) for s, config in configs.items()]
+
+
+def _train_all(
+  run: Run, configs: Mapping[int, ConfigDict], place: Place
+) -> bool:
+  """Trains by seed; returns whether they came to the end."""
+  seeds = list(configs)
   experiment = _create_experiment(configs[seeds[0]])
   starts = [_start(experiment, s, place.workdir(run, s)) for s in seeds]
   steps = {start.seed: start.step for start in starts}
@@ -69,22 +76,17 @@ def train_at_once(
   with ExitStack() as stack:
     for start in starts:
       stack.enter_context(claimed(start.workdir, configs[start.seed]))
-    if not _train(experiment, starts):
-      return None
-  return [record_of(run, s, place, config) for s, config in configs.items()]
+    return _train(experiment, starts)
 
 
 def _create_experiment(config: ConfigDict) -> Experiment:
   """What the seeds share, on one device: everything but the keys."""
   config = config.copy_and_resolve_references()
   config.num_devices = 1
+  require_same_test(config)
   experiment = Experiment.create(config)
   fields = ('train_size', 'validation_size', 'stop_at_accuracy')
   own = [f'{field}={config[field]}' for field in fields if config[field]]
-  if config.dataset == 'folder':
-    source = find_source(config.data_dir)
-    if 'test' not in arrange(source.names(), root=source.path).splits:
-      own.append('a test drawn from dataset=folder')
   if own:
     raise UserError(
       f'the seeds would differ in their images or length by {", ".join(own)}; '

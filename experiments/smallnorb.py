@@ -3,11 +3,11 @@
 python -m experiments.smallnorb --size=cpu
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import TINY_CAPSNET, Run
 from experiments.suite import main
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='smallnorb',
   title='smallNORB',
   runs=(
@@ -26,4 +26,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

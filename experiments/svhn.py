@@ -3,11 +3,11 @@
 python -m experiments.svhn --size=cpu
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import Run
 from experiments.suite import main
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='svhn',
   title='SVHN, trained on the 73,257 digits of its small training set',
   runs=(Run('capsnet', 'svhn', group='svhn', paper='4.3'),),
@@ -16,4 +16,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

@@ -3,14 +3,14 @@
 python -m experiments.table1 --size=cpu
 """
 
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.runs import TINY_BASELINE, Run
 from experiments.suite import main
 
 _NO_DECODER = '--config.model.has_decoder=False'
 _ONE_ITERATION = '--config.model.num_iterations=1'
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='table1',
   title='Table 1: MNIST',
   runs=(
@@ -51,4 +51,4 @@ EXPERIMENT = Experiment(
 )
 
 if __name__ == '__main__':
-  main(EXPERIMENT)
+  main(COMPARISON)

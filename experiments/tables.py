@@ -31,8 +31,8 @@ def with_tables(text: str) -> str:
     ValueError: if an experiment has no place in it.
   """
   for name in NAMES:
-    experiment = importlib.import_module(f'experiments.{name}').EXPERIMENT
-    table = render(experiment, Records(_RESULTS / f'{name}.json'))
+    comparison = importlib.import_module(f'experiments.{name}').COMPARISON
+    table = render(comparison, Records(_RESULTS / f'{name}.json'))
     place = rf'(<!-- {name} -->\n).*?(<!-- end of {name} -->)'
     text, count = re.subn(
       place,
@@ -46,5 +46,6 @@ def with_tables(text: str) -> str:
 
 
 if __name__ == '__main__':
-  _README.write_text(with_tables(_README.read_text(encoding='utf-8')))
+  text = with_tables(_README.read_text(encoding='utf-8'))
+  _README.write_text(text, encoding='utf-8')
   print(f'written to {_README}', file=sys.stderr)

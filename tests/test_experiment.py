@@ -88,3 +88,14 @@ def test_a_decoder_cannot_draw_standardised_images():
 def test_only_grey_images_are_laid_over_each_other():
   with pytest.raises(UserError, match='3 channels'):
     create('svhn', (32, 32, 3), 10, '--config.num_objects=2')
+
+
+def test_a_loss_without_use_is_named():
+  """Of a configuration whose model was exchanged, and its loss was not."""
+  path = REPOSITORY / 'configs' / 'mnist_baseline.py'
+  config = configuration.load(path, (SMALL_BATCH,))
+  config.loss = configuration.load(REPOSITORY / 'configs' / 'base.py', ()).loss
+  shape = (28, 28, 1)
+  parts = (split(size, shape, 10) for size in (16, 11))
+  with pytest.raises(UserError, match=r'baseline has no use for loss\.down'):
+    Experiment.create(config, Dataset('mnist', *parts, None, 10))

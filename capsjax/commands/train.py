@@ -94,9 +94,7 @@ def _train(
     monitor = Monitor(experiment, best, writer=writer, progress=progress)
 
     def write(step, results, learning_rate):
-      scalars = experiment.scalars('train', results)
-      scalars['train/learning_rate'] = learning_rate
-      scalars['train/images_per_second'] = progress.images_per_second or 0.0
+      scalars = training_scalars(experiment, results, learning_rate, progress)
       writer.write_scalars(step, scalars)
 
     reporter = Reporter(
@@ -120,6 +118,19 @@ def _train(
       any_process=devices.any_process,
     )
   return state, monitor
+
+
+def training_scalars(
+  experiment: Experiment,
+  results: Results,
+  learning_rate: float,
+  progress: Progress,
+) -> dict[str, float]:
+  """What is written of some training steps, by name."""
+  return experiment.scalars('train', results) | {
+    'train/learning_rate': learning_rate,
+    'train/images_per_second': progress.images_per_second or 0.0,
+  }
 
 
 def create_plan(experiment: Experiment) -> Plan:

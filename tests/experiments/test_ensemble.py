@@ -5,18 +5,21 @@ import functools
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from capsjax import configuration
 from capsjax.commands.trained import Trained
 from experiments import suite
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.ensemble import ensemble_error
+from experiments.records import Records
 from experiments.runs import Place, Run
 from tests.commands.running import beside, run
+from tests.experiments.test_suite import cells
 
 SEEDS = (0, 1)
 RUN = Run('tiny', 'digits', group='digits', smoke=())
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='example',
   title='Two small networks',
   runs=(RUN,),
@@ -46,7 +49,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope='module')
 def printed(place):
   """What the command says that trains them."""
-  main = functools.partial(suite.main, EXPERIMENT)
+  main = functools.partial(suite.main, COMPARISON)
   done = beside(run, main, '--runs-dir', place.folder)
   assert done.status == 0, done.err
   return done.out
@@ -74,4 +77,34 @@ def test_the_error_is_that_of_the_summed_lengths(place, printed):
   for seeds, error in ((SEEDS, expected), ([1], alone[1])):
     found = beside(ensemble_error, RUN, seeds, place)
     assert found == pytest.approx(error)
-  assert f'tiny: 2 networks together err on {expected:.2f}%' in printed
+  assert f'2 networks of tiny: test error {expected:.2f}%' in printed
+  (record,) = Records(place.folder / 'example.json').find(
+    '2 networks of tiny', 'cpu'
+  )
+  assert record.error == pytest.approx(expected, abs=1e-4)
+  row = next(r for r in cells(printed) if r['run'] == '2 networks of tiny')
+  assert row['ours'] == f'{expected:.2f}' and row['by seed'] == ''
+
+
+def test_together_is_measured_again_only_if_something_was_trained(
+  place, printed
+):
+  del printed
+  main = functools.partial(suite.main, COMPARISON)
+  again = beside(run, main, '--runs-dir', place.folder)
+  assert again.status == 0 and '2 networks of tiny |' in again.out
+  assert 'test error' not in again.out
+
+
+def test_networks_with_tests_of_their_own_are_not_taken_together(tmp_path):
+  """Their pictures would differ, and their labels would not tell."""
+  for name in 'ab':
+    (tmp_path / 'pictures' / name).mkdir(parents=True)
+    for i in range(5):
+      path = tmp_path / 'pictures' / name / f'{i}.png'
+      Image.new('L', (28, 28), i).save(path)
+  main = functools.partial(suite.main, COMPARISON)
+  words = ('--config.dataset=folder', '--data-dir', tmp_path / 'pictures')
+  refusal = run(main, '--runs-dir', tmp_path / 'runs', *words).refusal
+  assert 'each seed draws one of its own' in refusal
+  assert not (tmp_path / 'runs').exists()

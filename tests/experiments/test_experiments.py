@@ -4,6 +4,7 @@ import functools
 import importlib
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 from capsjax import configuration
 from capsjax.configuration_rules import flatten
-from experiments import routing_analysis, runs, suite
+from experiments import routing_analysis, runs, suite, tables
 from experiments.runs import Place
 from tests.commands.running import REPOSITORY, beside, run
 
@@ -70,7 +71,7 @@ SMOKE = {
 
 
 def load(name):
-  return importlib.import_module(f'experiments.{name}').EXPERIMENT
+  return importlib.import_module(f'experiments.{name}').COMPARISON
 
 
 def config_of(row, place):
@@ -84,7 +85,7 @@ def place_of(experiment, size):
 
 def test_every_experiment_is_tested():
   files = (REPOSITORY / 'experiments').glob('*.py')
-  found = {f.stem for f in files if 'EXPERIMENT = ' in f.read_text()}
+  found = {f.stem for f in files if 'COMPARISON = ' in f.read_text()}
   assert found == set(NAMES) == {words[0] for words in SMOKE.values()}
 
 
@@ -167,12 +168,20 @@ def test_the_smoke_size_runs(case, tmp_path):
   only = words[1] if '--only' in words else experiment.runs[0].name
   records = json.loads((tmp_path / f'{name}.json').read_text())
   seeds = list(range(experiment.num_seeds['smoke']))
-  assert [(r['run'], r['seed']) for r in records] == [(only, s) for s in seeds]
+  expected = [(only, seed) for seed in seeds]
+  if name == 'cifar10':
+    expected.append((f'2 networks of {only}', 0))
+  assert [(r['run'], r['seed']) for r in records] == expected
   for record in records:
     assert record['size'] == 'smoke' and record['epochs'] == 1
     assert record['minutes'] < 5 and 'jax' in record['versions']
     assert 0 <= list(record['test_error_percent'].values())[-1] <= 100
-  assert ('networks together' in done.out) == (name == 'cifar10')
+
+
+def test_the_tables_are_those_of_the_results():
+  text = (REPOSITORY / 'experiments' / 'README.md').read_text(encoding='utf-8')
+  assert tables.with_tables(text) == text
+  assert set(tables.NAMES) == set(NAMES)
 
 
 def analysed(*words):
@@ -208,7 +217,10 @@ def test_the_analysis_of_routing_runs_and_keeps_its_numbers(tmp_path):
   # The same command again trains nothing, and writes the same numbers.
   before = (tmp_path / 'routing_change.json').read_bytes()
   again = beside(analysed, *words, '--figures', 'A.1')
-  assert again.status == 0 and 'from the beginning' not in again.out
+  assert again.status == 0
+  assert not re.search(
+    'from the beginning|continued after|test error', again.out
+  )
   assert (tmp_path / 'routing_change.json').read_bytes() == before
 
 

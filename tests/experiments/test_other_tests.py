@@ -7,13 +7,13 @@ from PIL import Image
 
 from capsjax.data.load import load_dataset
 from experiments import suite
-from experiments.comparison import Experiment
+from experiments.comparison import Comparison
 from experiments.records import Records
 from experiments.runs import Run
 from tests.commands.running import beside, run
 from tests.experiments.test_suite import TINY
 
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='example',
   title='A small network',
   runs=(Run('tiny', 'digits', TINY, other_tests=('digits', 'folder')),),
@@ -27,7 +27,7 @@ def command(tmp_path):
   """Gives words to the command; returns what it said and the record."""
 
   def give(*words):
-    main = functools.partial(suite.main, EXPERIMENT)
+    main = functools.partial(suite.main, COMPARISON)
     words = ('--runs-dir', tmp_path, '--data-dir', tmp_path / 'data', *words)
     done = beside(run, main, *words)
     assert done.status == 0, done.err
@@ -57,3 +57,10 @@ def test_what_is_missing_is_measured_when_its_files_are_there(
 
   said, _ = command()
   assert 'other tests' not in said
+
+
+def test_early_stopping_by_validation_does_not_matter(command):
+  """No training images are read for the other tests, nor any held out."""
+  words = ('validation_size=64', 'stop_at_accuracy=0.99', 'train_size=128')
+  _, record = command(*(f'--config.{word}' for word in words))
+  assert record.other_tests == {'digits': record.error}

@@ -138,6 +138,9 @@ def test_a_run_is_begun_in_one_way_and_continued_in_the_other(place_of):
   assert_same(BASELINE, SEEDS[0], mixed[1], whole)
   with pytest.raises(UserError, match='seed 3 at 6, seed 5 at 3.*without'):
     train_at_once(BASELINE, SEEDS, mixed[1])
+  # What is longer than was asked for is no result of what was asked for.
+  with pytest.raises(UserError, match='trained for 2 epochs, not 1'):
+    train_at_once(BASELINE, SEEDS, mixed[0])
 
   other = place_of('other'), place_of('other', 'num_epochs=2')
   for seed in SEEDS:
@@ -242,6 +245,6 @@ def test_a_test_drawn_from_a_folder_is_refused(place_of, tmp_path):
     fields = ('dataset=folder', f'data_dir={tmp_path / folder}')
     train_at_once(BASELINE, SEEDS, place_of('place', *fields, 'batch_size=2'))
 
-  with pytest.raises(UserError, match='a test drawn from dataset=folder'):
+  with pytest.raises(UserError, match='each seed draws one'):
     refuse('drawn')
   refuse('split')

@@ -14,9 +14,9 @@ from capsjax import configuration
 from capsjax.errors import UserError
 from capsjax.training.progress import Progress
 from experiments import suite
-from experiments.comparison import Experiment, render
+from experiments.comparison import Comparison, render
 from experiments.records import Record, Records, mean_and_deviation
-from experiments.runs import Run
+from experiments.runs import Place, Run, is_trained, load_config
 from tests.commands.running import REPOSITORY, beside, run
 
 RECORD = Record(
@@ -43,7 +43,7 @@ TINY = (
   '--config.model.primary_strides=(4, 4)',
   '--config.model.decoder_sizes=(8,)',
 )
-EXPERIMENT = Experiment(
+COMPARISON = Comparison(
   name='example',
   title='Two small networks',
   runs=(
@@ -62,7 +62,7 @@ def record(**changes):
 @pytest.fixture
 def command(tmp_path):
   """Gives words to the example's command; all is written to one folder."""
-  main = functools.partial(suite.main, EXPERIMENT)
+  main = functools.partial(suite.main, COMPARISON)
   return functools.partial(run, main, '--runs-dir', tmp_path)
 
 
@@ -152,7 +152,7 @@ def test_a_table_of_all_that_was_run(tmp_path):
   records.add(record(run='both', size='smoke', test_error_percent={'1': 77.0}))
   records.add(record(run='both', test_error_percent={'2': 3.0}))
   records.add(record(run='small', other_tests=other, epochs=0.5))
-  text = render(dataclasses.replace(EXPERIMENT, runs=runs), records)
+  text = render(dataclasses.replace(COMPARISON, runs=runs), records)
   empty = dict.fromkeys(
     [
       *('run', 'paper', 'best published', 'size', 'ours', 'ours on affine'),
@@ -191,12 +191,35 @@ def test_a_table_of_all_that_was_run(tmp_path):
   ]
 
 
+def test_runs_of_other_fields_are_rows_of_their_own(tmp_path):
+  """A mean of networks of 1 and of 3 epochs would be one of nothing."""
+  records = Records(tmp_path / 'results.json')
+  place = Place('cpu', COMPARISON.sizes['cpu'], tmp_path, '')
+  longer = Place(
+    'cpu', (*place.overrides, '--config.num_epochs=3'), tmp_path, ''
+  )
+  tiny = COMPARISON.runs[0]
+  for seed, of, error in ((0, longer, 1.0), (1, place, 3.0), (2, place, 4.0)):
+    command = of.command(tiny, seed)
+    records.add(
+      record(seed=seed, command=command, test_error_percent={'1': error})
+    )
+  rows = cells(render(COMPARISON, records))
+  found = {row['size']: row['by seed'] for row in rows if row['run'] == 'tiny'}
+  assert found == {
+    'cpu': '1: 3.00, 2: 4.00',
+    'cpu, num_epochs=3': '0: 1.00',
+  }
+  (mean,) = (row['ours'] for row in rows if row['size'] == 'cpu')
+  assert mean.startswith('3.50 ')
+
+
 def test_each_machine_is_named_once(tmp_path):
   records = Records(tmp_path / 'results.json')
   records.add(record())
   records.add(record(seed=1))
   records.add(record(size='full', device='gpu, H100'))
-  text = render(EXPERIMENT, records)
+  text = render(COMPARISON, records)
   for device in ('cpu, cpu', 'gpu, H100'):
     line = f'On x86, 2 cores ({device}), python 3.13, jax 0.12.'
     assert text.count(line) == 1
@@ -218,6 +241,7 @@ def test_help_names_runs_sizes_and_seeds(command, no_training):
     (['--only', 'tiny', 'larg'], 'no run larg; did you mean large?'),
     (['--config.batchsize=3'], 'did you mean batch_size'),
     (['--config.batch_size=many'], 'batch_size'),
+    (['--noconfig.model.leaki'], 'did you mean model.leaky'),
     (['--config.batch_size=0'], 'at least 1'),
     (['--config.dataset=mnist', '--data-dir=/nowhere'], '/nowhere'),
   ],
@@ -231,7 +255,11 @@ def test_a_mistake_is_told_in_one_line_and_nothing_is_recorded(
 
 
 @pytest.mark.parametrize(
-  'words', [['--seeds', '0'], ['--seeds', '-1'], ['--size=huge'], ['--nothing']]
+  'words',
+  [
+    *(['--seeds', '0'], ['--seeds', '-1'], ['--size=huge'], ['--nothing']),
+    ['--config.batch_size', '3'],
+  ],
 )
 def test_senseless_options_are_refused(command, tmp_path, words):
   done = command(*words)
@@ -304,6 +332,24 @@ def test_other_fields_are_another_run(command, monkeypatch):
   assert trained == [('tiny', 0)] * 2
 
 
+def test_a_run_that_was_not_saved_at_its_end_is_not_done(tmp_path):
+  """A kill between the last line that is written and the last checkpoint."""
+  place = Place('cpu', COMPARISON.sizes['cpu'], tmp_path, '')
+  config = load_config(COMPARISON.runs[0], 0, place)
+  workdir = tmp_path / 'run'
+  assert not is_trained(workdir, config)
+  checkpoint = workdir / 'checkpoints' / 'latest' / '44'
+  checkpoint.mkdir(parents=True)
+  line = {'step': 44, 'epoch': 2.0, 'test/accuracy': 0.9}
+  (workdir / 'metrics.jsonl').write_text(json.dumps(line) + '\n')
+  assert is_trained(workdir, config)
+  checkpoint.rename(checkpoint.with_name('22'))
+  assert not is_trained(workdir, config)
+  config.num_epochs = 1
+  with pytest.raises(UserError, match=r'2 epochs, not 1; .* --runs-dir'):
+    is_trained(workdir, config)
+
+
 def interrupted(main, *words):
   """Runs a command that gets Ctrl-C after its first step."""
 
@@ -317,7 +363,7 @@ def interrupted(main, *words):
 
 
 def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
-  main = functools.partial(suite.main, EXPERIMENT)
+  main = functools.partial(suite.main, COMPARISON)
   words = ('--runs-dir', tmp_path, '--config.optimizer.decay_rate=0.5')
   done = beside(interrupted, main, *words)
   assert done.status == 0, done.err
@@ -349,5 +395,5 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
   # Nothing is left to do, and nothing may take the place of what is there.
   assert run(main, *words).status == 0
   refusal = beside(run, main, *words, '--config.batch_size=32').refusal
-  assert 'batch_size=64' in refusal
+  assert 'batch_size=64' in refusal and '--runs-dir' in refusal
   assert path.read_bytes() == before
