@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,26 +10,21 @@ import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from capsjax.data import (
-  Dataset,
-  Examples,
-  PairExamples,
-  Preparation,
-  SingleExamples,
-  Split,
-  load_dataset,
-)
+from capsjax.data import Dataset, Examples, Split, load_dataset
 from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError, one_line
 from capsjax.evaluation import (
   EvaluateFn,
   Objective,
   Results,
-  capsule_losses,
   create_eval_step,
-  cross_entropy_losses,
   evaluate,
-  sigmoid_losses,
+)
+from capsjax.experiment_parts import (
+  classification_loss_name,
+  create_examples,
+  create_objective,
+  require_sense,
 )
 from capsjax.models import create_model
 from capsjax.training.optimizer import create_optimizer, create_schedule
@@ -38,15 +32,6 @@ from capsjax.training.parallel import Devices, TrainFn
 from capsjax.training.pipeline import create_make_batch
 from capsjax.training.state import RunKeys, TrainState, create_state
 from capsjax.training.step import create_train_step
-
-# What each model is trained for, by the number of objects in an image, and the
-# name of its classification loss.
-_OBJECTIVES = {
-  ('capsnet', 1): (capsule_losses, 'margin_loss'),
-  ('capsnet', 2): (capsule_losses, 'margin_loss'),
-  ('baseline', 1): (cross_entropy_losses, 'cross_entropy'),
-  ('baseline', 2): (sigmoid_losses, 'cross_entropy'),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +86,8 @@ class Experiment:
         image_size=config.images.size,
         channels=config.images.channels,
       )
-    _require_sense(config, dataset)
-    examples = _create_examples(config, dataset.num_classes)
+    require_sense(config, dataset)
+    examples = create_examples(config, dataset.num_classes)
     steps_per_epoch = len(dataset.train) // config.batch_size
     if not steps_per_epoch:
       raise UserError(
@@ -127,9 +112,7 @@ class Experiment:
       examples=examples,
       devices=devices,
       model=model,
-      objective=functools.partial(
-        _OBJECTIVES[config.model_name, config.num_objects][0], **config.loss
-      ),
+      objective=create_objective(config),
       optimizer=create_optimizer(schedule),
       schedule=schedule,
       keys=RunKeys.create(config.seed),
@@ -232,60 +215,10 @@ class Experiment:
     numbers = {
       'accuracy': results.accuracy,
       'loss': results.loss,
-      self._classification_loss: results.classification_loss,
+      classification_loss_name(self.config): results.classification_loss,
       'reconstruction_loss': results.reconstruction_loss,
     }
     return {f'{split}/{name}': number for name, number in numbers.items()}
-
-  @property
-  def _classification_loss(self):
-    return _OBJECTIVES[self.config.model_name, self.config.num_objects][1]
-
-
-def _require_sense(config: ConfigDict, dataset: Dataset) -> None:
-  """Refuses fields that do not go together, or not with the data."""
-  by_validation = config.select_best_by == 'validation'
-  if config.stop_at_accuracy and by_validation and dataset.validation is None:
-    raise UserError(
-      'stop_at_accuracy has nothing to go by; hold images out with '
-      '--config.validation_size=5000, or --config.select_best_by=test'
-    )
-  objective, _ = _OBJECTIVES[config.model_name, config.num_objects]
-  unused = set(config.loss) - set(inspect.signature(objective).parameters)
-  if unused:
-    raise UserError(
-      f'model_name={config.model_name} has no use for loss.{min(unused)}; '
-      'leave out of the configuration what it does not use: config.loss = '
-      'ConfigDict()'
-    )
-  has_decoder = config.model.get('has_decoder', False)
-  if config.images.standardize and has_decoder:
-    raise UserError(
-      'standardised images are not in [0, 1], where the decoder draws; set '
-      'images.standardize=False or model.has_decoder=False'
-    )
-  if config.num_objects > 1 and dataset.image_shape[-1] > 1:
-    raise UserError(
-      f'{dataset.name} has images of {dataset.image_shape[-1]} channels; only '
-      'grey ones can be laid over each other (num_objects=1 for others)'
-    )
-
-
-def _create_examples(config: ConfigDict, num_classes: int) -> Examples:
-  preparation = Preparation(
-    crop_size=config.images.crop_size,
-    standardize=config.images.standardize,
-    **config.augmentation,
-  )
-  singles = SingleExamples(num_classes, preparation)
-  if config.num_objects == 1:
-    return singles
-  if config.images.standardize:
-    raise UserError(
-      'images that are laid over each other cannot be standardised; set '
-      'num_objects=1 or images.standardize=False'
-    )
-  return PairExamples(singles, **config.pairs)
 
 
 def count_parameters(params: Any) -> int:

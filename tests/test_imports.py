@@ -107,8 +107,11 @@ ROOMS = {
   ),
   'capsjax.runtime': Room((CACHE, ERRORS), ('jax',)),
   # Only from here on is a configuration known, and how the parts join.
+  'capsjax.experiment_parts': Room(
+    ('capsjax.data', 'capsjax.evaluation', ERRORS), ('ml_collections',)
+  ),
   'capsjax.experiment': Room(
-    (*LIBRARY, 'capsjax.configuration'),
+    (*LIBRARY, 'capsjax.configuration', 'capsjax.experiment_parts'),
     (*ARRAYS, 'flax', 'ml_collections', 'numpy', 'optax'),
   ),
   'capsjax.inference': Room(
