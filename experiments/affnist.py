@@ -37,7 +37,7 @@ COMPARISON = Comparison(
   ),
   sizes={
     'cpu': (
-      '--config.num_epochs=2',
+      '--config.num_epochs=1',
       '--config.eval_every_epochs=1.0',
       '--config.stop_at_accuracy=0.0',
     ),
