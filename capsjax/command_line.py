@@ -106,6 +106,8 @@ def parse(
     '--pictures',
     type=Path,
     nargs='+',
+    action='extend',
+    default=[],
     metavar='PATH',
     help='what to predict: PNG and JPEG files, and folders of them',
   )
@@ -132,9 +134,10 @@ def parse(
       f'unknown command {options.command!r}; choose one of '
       + ', '.join(_COMMANDS)
     )
-  for word in map(str, options.workdir):
-    if word in _COMMANDS:
-      parser.error(f'put the command first: {word} --workdir DIR')
+  for option in ('workdir', 'pictures'):
+    for word in map(str, getattr(options, option)):
+      if word in _COMMANDS:
+        parser.error(f'put the command first: {word} --{option} ...')
   if len(options.workdir) > 1 and options.command != 'report':
     parser.error(f'{options.command} takes one --workdir; report takes several')
   if len(options.workdir) > 1 and (options.config or overrides):

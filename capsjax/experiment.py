@@ -86,7 +86,6 @@ class Experiment:
         image_size=config.images.size,
         channels=config.images.channels,
       )
-    require_sense(config, dataset)
     examples = create_examples(config, dataset.num_classes)
     steps_per_epoch = len(dataset.train) // config.batch_size
     if not steps_per_epoch:
@@ -100,6 +99,7 @@ class Experiment:
       num_labels=config.num_objects,
       **config.model,
     )
+    require_sense(config, dataset)
     try:
       schedule = create_schedule(
         steps_per_epoch=steps_per_epoch, **config.optimizer

@@ -110,6 +110,8 @@ def _load(
     # What is only read is what was trained, whatever FILE has become.
     if path and (options.command == 'train' or not of_run.is_file()):
       of_run = path
+    elif path:
+      print(f'{workdir} is read as it was trained, by its {of_run.name}')
     if not of_run.is_file() and path is None:
       raise UserError(
         f'{workdir} holds no run to continue or read; start one with '

@@ -26,6 +26,19 @@ COMPARISON = Comparison(
       paper='0.77; on affNIST 21',
       published='on affNIST 6.8 (AffCapsNet)',
     ),
+    # In the official code primary capsules are short at first, and only become
+    # long where there is something; see MultiMNIST in README.md.
+    Run(
+      'capsnet_official',
+      'affnist',
+      (
+        '--config.model.initialization=official',
+        '--config.model.primary_scale=0.03125',
+        '--config.model.use_capsule_bias=True',
+      ),
+      group='affnist',
+      other_tests=_TESTS,
+    ),
     Run(
       'cnn',
       'affnist_cnn',

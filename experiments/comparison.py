@@ -1,7 +1,6 @@
 """Runs that are compared, and the table of what came of them."""
 
 import dataclasses
-import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from experiments.records import Record, Records, mean_and_deviation, table
 from experiments.runs import Place, Run
 
 _HARDWARE = 'On {hardware} ({device}), {versions}.'
-_SEED = '--config.seed='
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +72,24 @@ def _with_ensembles(run: Run, records: Records) -> list[Run]:
 
 def _alike(found: Sequence[Record]) -> list[list[Record]]:
   """Groups records whose commands differ in the seed alone."""
-  found = sorted(found, key=_fields)
-  return [list(group) for _, group in itertools.groupby(found, _fields)]
+  groups: dict[str, list[Record]] = {}
+  for record in found:
+    key = repr(sorted(_fields(record.command).items()))
+    groups.setdefault(key, []).append(record)
+  return list(groups.values())
 
 
-def _fields(record: Record) -> list[str]:
-  """The words of a record's command, without the seed."""
-  words = shlex.split(record.command)
-  return [word for word in words if not word.startswith(_SEED)]
+def _fields(command: str) -> dict[str, str]:
+  """The fields that a command sets, but for the seed; the last value counts."""
+  fields = {}
+  for word in shlex.split(command):
+    option, _, value = word.partition('=')
+    if option.startswith('--config.'):
+      fields[option.removeprefix('--config.')] = value
+    elif option.startswith('--noconfig.'):
+      fields[option.removeprefix('--noconfig.')] = 'False'
+  fields.pop('seed', None)
+  return fields
 
 
 def _what_was_set(
@@ -92,9 +100,12 @@ def _what_was_set(
     return ''
   size = found[0].size
   place = Place(size, comparison.sizes.get(size, ()), Path(), '')
-  usual = shlex.split(place.command(run, found[0].seed))
-  fields = [word for word in _fields(found[0]) if word not in usual]
-  return ''.join(f', {word.removeprefix("--config.")}' for word in fields)
+  usual = _fields(place.command(run, found[0].seed))
+  return ''.join(
+    f', {field}={value}'
+    for field, value in _fields(found[0].command).items()
+    if usual.get(field) != value
+  )
 
 
 def _row(run: Run, size: str, found: Sequence[Record], others: Sequence[str]):

@@ -43,6 +43,7 @@ def measure_ensemble(
   return dataclasses.replace(
     members[0],
     run=ensemble_name(run.name, len(members)),
+    other_tests={},
     test_error_percent={f'{members[0].epochs:g}': round(error, 4)},
     minutes=round(sum(record.minutes for record in members), 1),
   )
@@ -82,13 +83,13 @@ def require_same_test(config: ConfigDict) -> None:
     config: of one of the seeds.
 
   Raises:
-    UserError: if they are so, or are not there.
+    UserError: if they are so, or the folder is not there.
   """
   from capsjax.data.folder_layout import arrange
   from capsjax.data.folder_source import find_source
 
-  if config.dataset != 'folder':
-    return
+  if config.dataset != 'folder' or not config.data_dir:
+    return  # Without a folder, loading tells what is missing.
   source = find_source(config.data_dir)
   if 'test' not in arrange(source.names(), root=source.path).splits:
     raise UserError(

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from capsjax import configuration
+from capsjax.commands import records
 from capsjax.errors import UserError
 from experiments.records import Record
 from experiments.runs import Place, Run, load_config
@@ -19,6 +21,8 @@ def measure(run: Run, record: Record, place: Place) -> Record:
   Returns:
     The record with all tests whose files are there; the others are told.
   """
+  if not _is_what_was_recorded(run, record, place):
+    return record
   missing = [name for name in run.other_tests if name not in record.other_tests]
   workdir = place.workdir(run, record.seed)
   found = dict(record.other_tests)
@@ -34,6 +38,26 @@ def measure(run: Run, record: Record, place: Place) -> Record:
     except UserError as error:
       print(f'not measured on {name}: {error}')
   return dataclasses.replace(record, other_tests=found)
+
+
+def _is_what_was_recorded(run: Run, record: Record, place: Place) -> bool:
+  """Whether the folder of the run still holds what the record tells of."""
+  workdir = place.workdir(run, record.seed)
+  config = load_config(run, record.seed, place)
+  try:
+    configuration.require_continues(config, workdir, option='--runs-dir')
+    course = records.read_records(workdir)
+  except UserError as error:
+    print(f'not measured on other tests: {error}')
+    return False
+  epochs = records.error_curve(course).epochs
+  if len(epochs) and epochs[-1] == record.epochs:
+    return True
+  print(
+    f'not measured on other tests: {workdir} is not at {record.epochs:g} '
+    'epochs, of which the record is'
+  )
+  return False
 
 
 def _test_error(config, workdir: Path) -> float:

@@ -25,7 +25,8 @@ def main(comparison: Comparison) -> None:
 def _run(comparison: Comparison, options: argparse.Namespace) -> int:
   path = options.results or options.runs_dir / f'{comparison.name}.json'
   records = Records(path)
-  if not options.table and not _complete(comparison, options, records):
+  runs = _chosen(comparison, options)
+  if not options.table and not _complete(comparison, runs, options, records):
     print('stopped, all saved; the same command goes on')
     return 0
   if options.size == 'smoke' and not options.table:
@@ -37,7 +38,10 @@ def _run(comparison: Comparison, options: argparse.Namespace) -> int:
 
 
 def _complete(
-  comparison: Comparison, options: argparse.Namespace, records: Records
+  comparison: Comparison,
+  runs: Sequence[Run],
+  options: argparse.Namespace,
+  records: Records,
 ) -> bool:
   """Trains and measures what is missing; returns whether all of it is done."""
   place = Place(
@@ -47,7 +51,6 @@ def _complete(
     options.data_dir,
   )
   seeds = range(options.seeds or comparison.num_seeds[options.size])
-  runs = _chosen(comparison, options)
   are_together = comparison.is_ensemble and len(seeds) > 1
   if are_together:
     for run in runs:
@@ -81,7 +84,7 @@ def _chosen(comparison: Comparison, options: argparse.Namespace) -> list[Run]:
   if options.size != 'cpu':
     return list(comparison.runs)
   large = [run.name for run in comparison.runs if not run.is_small]
-  if large:
+  if large and not options.table:
     print(f'left out, hours on a CPU: {", ".join(large)} (--only runs them)')
   return [run for run in comparison.runs if run.is_small]
 

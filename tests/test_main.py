@@ -341,6 +341,10 @@ MISTAKES = {
     ['predict', '--workdir', 'nowhere'],
     '--pictures PATH',
   ),
+  'the command after the pictures': (
+    ['--workdir', 'nowhere', '--pictures', 'a.png', 'predict'],
+    'put the command first: predict --pictures',
+  ),
   'pictures for nothing': (
     ['--config', 'configs/digits.py', '--pictures', 'a.png'],
     'predict',

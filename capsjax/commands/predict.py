@@ -45,10 +45,10 @@ def run(
   """
   trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
   height, width, channels = _image_shape(trained)
-  if height != width:
+  if height != width or channels not in (1, 3):
     raise UserError(
-      f'the network was trained on images of {width}x{height}, which pictures '
-      'are not resized to; train with --config.images.size'
+      f'the network was trained on images of {width}x{height}x{channels}; '
+      'pictures can be made squares of 1 or 3 channels only'
     )
   source = find_files(pictures)
   names = list(source.names())

@@ -172,8 +172,8 @@ def _nothing_to_restore(directory: Path, which: str | int, tried: int) -> str:
   remedy = ''
   if which == 'best' and not tried:
     remedy = (
-      '; to have a best one, train anew with --config.validation_size=5000 in '
-      'another --workdir'
+      '; there is a best one after an evaluation of a run that holds images '
+      'out, --config.validation_size=N'
     )
   return (
     f'of the checkpoints in {directory}, {wanted} {fault}; there are {there}'

@@ -83,7 +83,8 @@ def test_other_pictures_are_predicted(trained, pictures, tmp_path):
   workdir, _ = trained
   one = tmp_path / 'one.jpg'
   Image.open(pictures / 'moon' / '7.png').save(one, quality=95)
-  done = capsjax('predict', '--workdir', workdir, '--pictures', pictures, one)
+  words = ('--pictures', pictures, '--pictures', one)
+  done = capsjax('predict', '--workdir', workdir, *words)
   assert done.status == 0, done.err
   found = json.loads((workdir / 'predictions.json').read_text())['scores']
   assert len(found) == 61

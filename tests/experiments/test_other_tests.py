@@ -1,6 +1,8 @@
 """A run's other tests: those that are there, and later those that come."""
 
+import dataclasses
 import functools
+import json
 
 import pytest
 from PIL import Image
@@ -57,6 +59,21 @@ def test_what_is_missing_is_measured_when_its_files_are_there(
 
   said, _ = command()
   assert 'other tests' not in said
+
+
+def test_a_run_that_is_not_the_recorded_one_is_not_measured(command, tmp_path):
+  _, record = command()
+  records = Records(tmp_path / 'example.json')
+  records.add(dataclasses.replace(record, other_tests={}, epochs=2.0))
+  said, found = command()
+  assert 'is not at 2 epochs' in said and not found.other_tests
+
+  records.add(dataclasses.replace(record, other_tests={}))
+  path = tmp_path / 'cpu' / 'mnist' / 'tiny' / 'seed0' / 'config.json'
+  config = json.loads(path.read_text()) | {'batch_size': 32}
+  path.write_text(json.dumps(config))
+  said, found = command()
+  assert 'batch_size=32' in said and not found.other_tests
 
 
 def test_early_stopping_by_validation_does_not_matter(command):

@@ -199,7 +199,9 @@ def test_runs_of_other_fields_are_rows_of_their_own(tmp_path):
     'cpu', (*place.overrides, '--config.num_epochs=3'), tmp_path, ''
   )
   tiny = COMPARISON.runs[0]
-  for seed, of, error in ((0, longer, 1.0), (1, place, 3.0), (2, place, 4.0)):
+  # What is set to what it would be is nothing of its own.
+  same = dataclasses.replace(place, overrides=2 * place.overrides)
+  for seed, of, error in ((0, longer, 1.0), (1, place, 3.0), (2, same, 4.0)):
     command = of.command(tiny, seed)
     records.add(
       record(seed=seed, command=command, test_error_percent={'1': error})
@@ -244,6 +246,7 @@ def test_help_names_runs_sizes_and_seeds(command, no_training):
     (['--noconfig.model.leaki'], 'did you mean model.leaky'),
     (['--config.batch_size=0'], 'at least 1'),
     (['--config.dataset=mnist', '--data-dir=/nowhere'], '/nowhere'),
+    (['--table', '--only', 'larg'], 'no run larg'),
   ],
 )
 def test_a_mistake_is_told_in_one_line_and_nothing_is_recorded(
