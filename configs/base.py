@@ -109,7 +109,8 @@ def get_config() -> ConfigDict:
       'stop_gradient': False,
       'leaky': False,
       'learn_log_priors': False,
-      # The official code: 1 / num_types, True, 'official'.
+      # The official code: 1 / num_types, True, 'official'. What does not learn
+      # with these may learn with those: see `begin_as_official`.
       'primary_scale': 1.0,
       'use_capsule_bias': False,
       'initialization': 'fan_in',
@@ -180,3 +181,18 @@ def get_config() -> ConfigDict:
   config.checkpoint_every_seconds = 120.0
 
   return config
+
+
+def begin_as_official(model: ConfigDict) -> None:
+  """Sets the official code's capsule bias, initial values and primary scale.
+
+  With those of `get_config`, Adam's first steps make every primary capsule as
+  long as it can be. MNIST is learned all the same, and faster; with brighter
+  images, more capsules or two objects the margin loss stays where it was.
+
+  Args:
+    model: its number of types is the last one.
+  """
+  model.use_capsule_bias = True
+  model.initialization = 'official'
+  model.primary_scale = 1 / model.num_types

@@ -18,7 +18,5 @@ def get_config() -> ConfigDict:
   """The paper's settings with the official code's departures."""
   config = base.get_config()
   config.loss.margin_weight = 0.05
-  config.model.primary_scale = 1 / config.model.num_types
-  config.model.use_capsule_bias = True
-  config.model.initialization = 'official'
+  base.begin_as_official(config.model)
   return config

@@ -18,19 +18,11 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-  """The paper's pairs of digits on 36x36 and slower decay.
-
-  From the official code: capsule bias, initial values, primary scale.
-  """
+  """The paper's pairs of digits on 36x36 and slower decay."""
   config = base.get_config()
   config.num_objects = 2
   config.augmentation.max_shift = 0
-  # The official code's; the paper has none.
-  config.model.use_capsule_bias = True
-  # The official code's. With the other initial values Adam's first steps make
-  # every primary capsule as long as it can be, and nothing is learned.
-  config.model.initialization = 'official'
-  config.model.primary_scale = 1 / config.model.num_types
+  base.begin_as_official(config.model)
   config.num_epochs = 1000
   config.optimizer.decay_steps = 20_000
   return config

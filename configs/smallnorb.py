@@ -22,5 +22,6 @@ def get_config() -> ConfigDict:
   config.dataset = 'smallnorb'
   config.images.crop_size = 32
   config.augmentation.max_shift = 0
+  base.begin_as_official(config.model)
   config.num_epochs = 200
   return config
