@@ -109,8 +109,8 @@ def get_config() -> ConfigDict:
       'stop_gradient': False,
       'leaky': False,
       'learn_log_priors': False,
-      # The official code: 1 / num_types, True, 'official'. What does not learn
-      # with these may learn with those: see `begin_as_official`.
+      # The official code: 1 / num_types, True, 'official'. Where the loss stays
+      # as it was, 1 / num_types helps: see `begin_as_official`.
       'primary_scale': 1.0,
       'use_capsule_bias': False,
       'initialization': 'fan_in',
@@ -186,7 +186,7 @@ def get_config() -> ConfigDict:
 def begin_as_official(model: ConfigDict) -> None:
   """Sets the official code's capsule bias, initial values and primary scale.
 
-  With those of `get_config`, Adam's first steps make every primary capsule as
+  With the primary scale of 1, Adam's first steps make every primary capsule as
   long as it can be. MNIST is learned all the same, and faster; with brighter
   images, more capsules or two objects the margin loss stays where it was.
 

@@ -72,7 +72,7 @@ def test_a_network_trains_and_is_measured(name):
 def test_the_first_steps_do_not_saturate_the_capsules(name):
   """On dark strokes on white, with all of the network.
 
-  With the initial values of MNIST they make every capsule as long as it can be,
+  With a primary scale of 1 they make every capsule as long as it can be,
   from where nothing is learned.
   """
   shape, num_classes, _ = SETS.get(name, ((64, 64, 3), 10, None))
@@ -85,7 +85,7 @@ def test_the_first_steps_do_not_saturate_the_capsules(name):
   state = experiment.devices.replicate(experiment.create_state())
   train = experiment.train_fn(single_step=True)
   data = experiment.device_data(white)
-  for epoch in range(3):
+  for epoch in range(6):
     order = epoch_permutation(experiment.keys.order, epoch, len(white))
     state, _ = train(state, data, order, 1)
   results = experiment.evaluate(state.params, white)

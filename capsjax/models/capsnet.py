@@ -41,16 +41,17 @@ class CapsNet(nn.Module):
     stop_gradient: whether couplings are constants to the gradient.
     leaky: whether the couplings have a "none of the above" share (section 7).
     primary_scale: multiplies the primary convolution before its bias; the
-      official code's is `1 / num_types`, which divides Adam's steps as well.
+      official code's is `1 / num_types`. The initial values of `FAN_IN` make up
+      for it, so that it divides Adam's steps alone. With 1, which suits dark
+      images such as MNIST's, bright ones are not learned: the first steps make
+      all capsules as long as they can be.
     use_capsule_bias: whether routed layers have a bias (official code).
     learn_log_priors: whether the initial routing logits are learned.
     has_decoder: whether images are reconstructed.
     decoder_sizes: the decoder's hidden layers.
     num_labels: the number of objects in an image; so many of the longest
       capsules are decoded when no targets are given.
-    initialization: the initialisers. `FAN_IN` suits dark images such as
-      MNIST's; bright ones need `OFFICIAL` and the official `primary_scale`,
-      without which the first steps make all capsules as long as they can be.
+    initialization: the initialisers, `FAN_IN` or `OFFICIAL`.
     primary_cell: replaces the convolution of the primary capsules.
     routing_fn: replaces dynamic routing, its options included.
     squash_fn: replaces the squash of primary and routed capsules.
@@ -193,7 +194,7 @@ class CapsNet(nn.Module):
       cell=self.primary_cell,
       scale=self.primary_scale,
       squash_fn=self.squash_fn,
-      kernel_init=self.initialization.primary,
+      kernel_init=self.initialization.primary(self.primary_scale),
       bias_init=self.initialization.bias,
       dtype=self.dtype,
       name=name,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,14 +22,14 @@ class Initializers:
 
   Attributes:
     conv: kernel of the first convolution.
-    primary: kernel of the primary capsules.
+    primary: kernel of the primary capsules, by the scale of what it gives.
     capsules: transformation matrices of the routed layers.
     decoder: kernels of the decoder.
     bias: every bias.
   """
 
   conv: Initializer
-  primary: Initializer
+  primary: Callable[[float], Initializer]
   capsules: Initializer
   decoder: Initializer
   bias: Initializer
@@ -58,10 +59,17 @@ def capsule_normal(
   return nn.initializers.normal(deviation)(key, shape, dtype)
 
 
+def _scaled_lecun_normal(scale: float) -> Initializer:
+  """What is scaled begins as with a scale of 1, but moves in smaller steps."""
+  return nn.initializers.variance_scaling(
+    1 / scale**2, 'fan_in', 'truncated_normal'
+  )
+
+
 # Variance by the number of inputs, and biases 0.
 FAN_IN = Initializers(
   conv=nn.initializers.lecun_normal(),
-  primary=nn.initializers.lecun_normal(),
+  primary=_scaled_lecun_normal,
   capsules=capsule_normal,
   decoder=nn.initializers.lecun_normal(),
   bias=nn.initializers.zeros,
@@ -70,7 +78,7 @@ FAN_IN = Initializers(
 # The official code's: normals cut at two standard deviations, biases 0.1.
 OFFICIAL = Initializers(
   conv=nn.initializers.truncated_normal(0.05),
-  primary=nn.initializers.truncated_normal(0.1),
+  primary=lambda scale: nn.initializers.truncated_normal(0.1),
   capsules=nn.initializers.truncated_normal(0.1),
   decoder=nn.initializers.truncated_normal(0.1),
   bias=nn.initializers.constant(0.1),

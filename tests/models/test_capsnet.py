@@ -325,6 +325,21 @@ def test_the_official_choices_build():
   assert found.keys() == initial_params().keys()
 
 
+def test_the_default_initial_values_make_up_for_the_primary_scale():
+  """Which is a power of 2 here, so that nothing is rounded."""
+  scaled = tiny(primary_scale=1 / 4)
+  found = running.init(scaled, images())['params']
+  kernels = (
+    of_one['primary_capsules']['cell']['kernel']
+    for of_one in (found, initial_params())
+  )
+  np.testing.assert_array_equal(next(kernels), 4 * next(kernels))
+  np.testing.assert_array_equal(
+    apply(scaled, TARGETS, found).scores,
+    apply(tiny(), TARGETS, initial_params()).scores,
+  )
+
+
 def test_the_default_initialisation_has_no_bias_and_keeps_variance():
   stds = {'conv': 9**-0.5, 'primary_capsules': (9 * 24) ** -0.5}
   found = initial_params()
