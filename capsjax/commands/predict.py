@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
+from capsjax.commands import description
 from capsjax.commands.trained import Trained
 from capsjax.data import Preparation, SingleExamples, Split
 from capsjax.data.folder_pictures import read_pictures
@@ -28,6 +29,8 @@ def run(
 ) -> Path:
   """Prints the likeliest classes of pictures; writes `predictions.json`.
 
+  The data that the run was trained on are not needed.
+
   Args:
     config: the configuration.
     workdir: the folder of the run.
@@ -43,7 +46,12 @@ def run(
     UserError: if there is no such run or checkpoint, or a picture cannot be
       read.
   """
-  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  trained = Trained.open(
+    config,
+    workdir,
+    checkpoint_name=checkpoint_name,
+    dataset=description.load(workdir),
+  )
   height, width, channels = _image_shape(trained)
   if height != width or channels not in (1, 3):
     raise UserError(

@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from capsjax import configuration
 from capsjax.commands.workdir import CHECKPOINTS, is_claimed
+from capsjax.data import Dataset
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
 from capsjax.inference import Inference
@@ -34,7 +35,12 @@ class Trained:
 
   @classmethod
   def open(
-    cls, config: ConfigDict, workdir: Path, *, checkpoint_name: str
+    cls,
+    config: ConfigDict,
+    workdir: Path,
+    *,
+    checkpoint_name: str,
+    dataset: Dataset | None = None,
   ) -> 'Trained':
     """Reads the data and a checkpoint.
 
@@ -42,6 +48,7 @@ class Trained:
       config: the configuration.
       workdir: the folder of the run.
       checkpoint_name: 'latest', 'best', or the number of a step.
+      dataset: in place of the data, which are then not read.
 
     Raises:
       UserError: if there is no such run or checkpoint.
@@ -52,7 +59,7 @@ class Trained:
         f'{workdir} holds no run; train one with --config FILE --workdir '
         f'{workdir}'
       )
-    experiment = Experiment.create(config)
+    experiment = Experiment.create(config, dataset)
     restored = restore(
       workdir / CHECKPOINTS,
       experiment.state_template(),

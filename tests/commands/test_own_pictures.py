@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -114,6 +115,28 @@ def test_predictions_are_those_of_the_evaluation(trained, tmp_path):
   scores = np.array([list(of_one.values()) for of_one in found.values()])
   is_right = scores.argmax(-1) == test.labels
   assert is_right.mean() == pytest.approx(record['accuracy'])
+
+
+def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):
+  """By a run that was moved to where they are not."""
+  workdir, _ = trained
+  words = ('--pictures', pictures / 'hole')
+  assert not capsjax('predict', '--workdir', workdir, *words).status
+  shutil.copytree(workdir, tmp_path / 'run')
+  moved = ('--workdir', tmp_path / 'run', '--config.data_dir=nowhere')
+  done = capsjax('predict', *moved, *words)
+  assert done.status == 0, done.err
+  found, expected = (
+    json.loads((folder / 'predictions.json').read_text())
+    for folder in (tmp_path / 'run', workdir)
+  )
+  assert found == expected
+  path = tmp_path / 'run' / 'dataset.json'
+  path.write_text(path.read_text()[:40])
+  refusal = capsjax('predict', *moved, *words).refusal
+  assert 'dataset.json is damaged: delete it' in refusal
+  path.unlink()
+  assert 'nowhere' in capsjax('predict', *moved, *words).refusal
 
 
 @pytest.mark.parametrize(

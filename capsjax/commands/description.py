@@ -1,0 +1,54 @@
+"""What a run remembers of its data set, for who has not the data at hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from capsjax.data import Dataset, Split
+from capsjax.errors import UserError
+
+FILE_NAME = 'dataset.json'
+
+
+def save(dataset: Dataset, workdir: Path) -> None:
+  """Writes all of a data set but its images into the folder of a run."""
+  description = {
+    'name': dataset.name,
+    'class_names': dataset.class_names,
+    'image_shape': dataset.image_shape,
+    'train_size': len(dataset.train),
+  }
+  text = json.dumps(description, indent=2, ensure_ascii=False)
+  partial = workdir / f'{FILE_NAME}.partial'
+  partial.write_text(text + '\n', encoding='utf-8')
+  partial.replace(workdir / FILE_NAME)
+
+
+def load(workdir: Path) -> Dataset | None:
+  """The data set that a run was trained on, with black images, which are views.
+
+  Args:
+    workdir: the folder of the run.
+
+  Returns:
+    The data set; None of a run that remembers nothing.
+
+  Raises:
+    UserError: if the file is damaged.
+  """
+  path = workdir / FILE_NAME
+  if not path.exists():
+    return None
+  try:
+    found = json.loads(path.read_text(encoding='utf-8'))
+    shape = (found['train_size'], *found['image_shape'])
+    black = Split(
+      np.broadcast_to(np.uint8(0), shape), np.zeros(shape[0], np.int32)
+    )
+    names = tuple(found['class_names'])
+    return Dataset(found['name'], black, black, None, len(names), names)
+  except (KeyError, TypeError, ValueError) as error:
+    raise UserError(
+      f'{path} is damaged: delete it, and the data are read instead'
+    ) from error
