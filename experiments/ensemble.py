@@ -85,8 +85,7 @@ def require_same_test(config: ConfigDict) -> None:
   Raises:
     UserError: if they are so, or the folder is not there.
   """
-  from capsjax.data.folder_layout import arrange
-  from capsjax.data.folder_source import find_source
+  from capsjax.data.folder import arrange, find_source
 
   if config.dataset != 'folder' or not config.data_dir:
     return  # Without a folder, loading tells what is missing.

@@ -12,8 +12,7 @@ from ml_collections import ConfigDict
 from capsjax.commands import description
 from capsjax.commands.trained import Trained
 from capsjax.data import Preparation, SingleExamples, Split
-from capsjax.data.folder_pictures import read_pictures
-from capsjax.data.folder_source import find_files
+from capsjax.data.folder import find_files, read_pictures
 from capsjax.errors import UserError
 from capsjax.inference import Inference
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from capsjax.data.folder_layout import name_some
-from capsjax.data.folder_picture import PictureError, decode_picture
-from capsjax.data.folder_source import Source
+from capsjax.data.folder.layout import name_some
+from capsjax.data.folder.picture import PictureError, decode_picture
+from capsjax.data.folder.source import Source
 from capsjax.errors import UserError
 
 # So many find enough to do beside Python, which only one of them runs.

@@ -5,8 +5,8 @@ import os
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from capsjax.data import folder_archive
-from capsjax.data.folder_layout import is_ignored, is_picture
+from capsjax.data.folder.archive import list_tar, list_zip, read_tar, read_zip
+from capsjax.data.folder.layout import is_ignored, is_picture
 from capsjax.errors import UserError
 
 _TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz')
@@ -111,9 +111,9 @@ def _is_archive(name: str) -> bool:
 def _archive(path: pathlib.Path) -> Source:
   name = path.name.lower()
   if name.endswith(_ZIP_SUFFIXES):
-    return Source(path, folder_archive.list_zip, folder_archive.read_zip)
+    return Source(path, list_zip, read_zip)
   if name.endswith(_TAR_SUFFIXES):
-    return Source(path, folder_archive.list_tar, folder_archive.read_tar)
+    return Source(path, list_tar, read_tar)
   raise UserError(
     f'{path} is neither a folder nor named as an archive'
     f' ({", ".join(_SUFFIXES)}): name in data_dir what holds your pictures'

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax.data.folder_picture import PictureError, decode_picture
+from capsjax.data.folder.picture import PictureError, decode_picture
 
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""A user's own pictures: folders of PNG and JPEG files, or an archive."""
+"""A data set of pictures that lie in one folder for each class."""
 
 import os
 import pathlib
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from capsjax.data.dataset import Dataset, Split
-from capsjax.data.folder_layout import Picture, arrange
-from capsjax.data.folder_pictures import read_pictures
-from capsjax.data.folder_source import find_source
+from capsjax.data.folder.layout import Picture, arrange
+from capsjax.data.folder.pictures import read_pictures
+from capsjax.data.folder.source import find_source
 from capsjax.errors import UserError
 
 

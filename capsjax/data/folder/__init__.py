@@ -1,0 +1,14 @@
+"""A user's own pictures: folders of PNG and JPEG files, or an archive."""
+
+from capsjax.data.folder.layout import arrange
+from capsjax.data.folder.load import load_folder
+from capsjax.data.folder.pictures import read_pictures
+from capsjax.data.folder.source import find_files, find_source
+
+__all__ = [
+  'arrange',
+  'find_files',
+  'find_source',
+  'load_folder',
+  'read_pictures',
+]
