@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from capsjax.commands.summary import overshoot_warning
 from capsjax.data import Split
 from capsjax.evaluation import Results
 from capsjax.experiment import Experiment
@@ -65,6 +66,9 @@ class Monitor:
     with self._progress.paused():
       self.test = self._measure('test', step, dataset.test, params)
       self._write_pictures(step, params, self.test)
+      warning = overshoot_warning(self._experiment, self.test)
+      if warning:
+        self._progress.write(warning)
       validation = None
       if dataset.validation is not None:
         validation = self._measure(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from capsjax.evaluation import Results
 from capsjax.experiment import Experiment, count_parameters
+from capsjax.models import CapsNet
 from capsjax.training.loop import Plan
 from capsjax.training.state import TrainState
 
@@ -41,6 +42,46 @@ def _selection(experiment: Experiment) -> str:
   if experiment.dataset.validation is None:
     return 'not chosen; hold images out with --config.validation_size=5000'
   return 'chosen by the validation set'
+
+
+def overshoot_warning(experiment: Experiment, results: Results) -> str | None:
+  """What may be done where a CapsNet is worse than one that sees nothing.
+
+  Adam's first steps can make all capsules as long as they can be, from where
+  nothing is learned.
+
+  Args:
+    experiment: what is trained.
+    results: of some images.
+
+  Returns:
+    A line; None if there is nothing to say.
+  """
+  model = experiment.model
+  if not isinstance(model, CapsNet):
+    return None
+  blind = _margin_loss_of_the_blind(experiment)
+  if results.classification_loss <= blind:
+    return None
+  remedy = 'a smaller --config.optimizer.learning_rate'
+  if model.primary_scale == 1:
+    remedy = f'--config.model.primary_scale={1 / model.num_types:g}'
+  return (
+    f'the margin loss, {results.classification_loss:.2f}, is above the '
+    f'{blind:.2f} of a network that sees nothing; if it stays there, take '
+    f'smaller steps in another --workdir: {remedy}'
+  )
+
+
+def _margin_loss_of_the_blind(experiment: Experiment) -> float:
+  """The least margin loss of capsules that have one length for all images."""
+  loss = experiment.config.loss
+  present = experiment.config.num_objects
+  absent = experiment.dataset.num_classes - present
+  absent *= loss.get('down_weight', 0.5)
+  # The least of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
+  span = loss.get('positive_margin', 0.9) - loss.get('negative_margin', 0.1)
+  return span**2 * present * absent / (present + absent)
 
 
 def closing_lines(

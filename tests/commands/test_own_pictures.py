@@ -67,6 +67,23 @@ def test_own_pictures_are_learned(trained):
   assert record['accuracy'] > 0.9, 'black on white, and white on black'
 
 
+@pytest.mark.parametrize(
+  ('scale', 'remedy'),
+  [(1, '--config.model.primary_scale=0.5'), (0.5, 'optimizer.learning_rate')],
+)
+def test_who_learns_nothing_is_told(scale, remedy, trained, pictures, tmp_path):
+  words = ('--config', 'configs/custom.py', '--workdir', tmp_path / 'run')
+  words += (f'--config.data_dir={pictures}', *TINY, '--config.num_epochs=1')
+  words += (f'--config.model.primary_scale={scale}',)
+  done = capsjax(*words, '--config.optimizer.learning_rate=9')
+  assert done.status == 0, done.err
+  # (0.9 - l)^2 + (l - 0.1)^2 / 2 is least at l = 19 / 30.
+  hint = 'is above the 0.21 of a network that sees nothing'
+  (line,) = (s for s in (done.out + done.err).splitlines() if hint in s)
+  assert remedy in line
+  assert hint not in trained[1]
+
+
 def test_classes_are_called_by_their_folders(trained):
   workdir, _ = trained
   for command in ('reconstruct', 'report'):
