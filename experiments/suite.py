@@ -147,6 +147,7 @@ def _measure_together(
   name = ensemble_name(run.name, len(seeds))
   commands = [place.command(run, seed) for seed in seeds]
   if is_new or not records.get(name, place.size, commands[0]):
+    print(f'\n== {name}, on the test set ==\n')
     _start_jax(run, seeds[0], place)
     members = [records.get(run.name, place.size, c) for c in commands]
     record = measure_ensemble(run, [m for m in members if m], place)
