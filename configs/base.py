@@ -109,8 +109,9 @@ def get_config() -> ConfigDict:
       'stop_gradient': False,
       'leaky': False,
       'learn_log_priors': False,
-      # The official code: 1 / num_types, True, 'official'. Where the loss stays
-      # as it was, 1 / num_types helps: see `begin_as_official`.
+      # The official code: 1 / num_types, True, 'official'. The scale does not
+      # follow a num_types that is set on the command line: set both. Where the
+      # loss stays as it was, it helps: see `begin_as_official`.
       'primary_scale': 1.0,
       'use_capsule_bias': False,
       'initialization': 'fan_in',
@@ -188,10 +189,11 @@ def begin_as_official(model: ConfigDict) -> None:
 
   With the primary scale of 1, Adam's first steps make every primary capsule as
   long as it can be. MNIST is learned all the same, and faster; with brighter
-  images, more capsules or two objects the margin loss stays where it was.
+  images, two objects, or 5 and more routing iterations the margin loss stays
+  where it was.
 
   Args:
-    model: its number of types is the last one.
+    model: is changed; its `num_types` is set before.
   """
   model.use_capsule_bias = True
   model.initialization = 'official'

@@ -6,9 +6,10 @@ The data come from TensorFlow Datasets (`pip install -e '.[tfds]'` and, to
 prepare the set once, `pip install tensorflow`); for class folders of pictures
 add `--config.dataset=folder --config.data_dir=DIR`. The paper reports an error
 of 10.6% with an ensemble of 7, trained for 600,000 steps: `python -m
-experiments.cifar10 --size=full`. It begins as the official code does. A step
-takes 4 to 6 s on two cores, an epoch 390 steps; after 156 of them, on a lossy
-copy, the error was 57 to 58% (experiments/README.md).
+experiments.cifar10 --size=full`. The capsule bias, the initial values and
+the primary scale are the official code's. A step takes 4 to 6 s on two cores,
+an epoch 390 steps; after 156 of them, on a lossy copy, the error was 57 to 58%
+(experiments/README.md).
 """
 
 from ml_collections import ConfigDict

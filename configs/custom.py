@@ -32,8 +32,8 @@ def get_config() -> ConfigDict:
   config.augmentation.max_rotation = 10.0
   config.augmentation.scale_range = (0.9, 1.1)
   config.model.max_primary_capsules = 5500
-  # Smaller steps of the primary capsules: on bright pictures the paper's would
-  # make all of them as long as they can be, and nothing would be learned.
+  # Smaller steps of the primary capsules: with a scale of 1, bright pictures
+  # make all of them as long as they can be, and nothing is learned.
   config.model.primary_scale = 1 / config.model.num_types
   # The paper's weight is for 784 values; with as much more of them as there are
   # here, reconstruction would drown the margin loss.

@@ -6,9 +6,10 @@ The set's own files lie in `--config.data_dir=DIR`, or TensorFlow Datasets
 downloads it (250 MB; `pip install -e '.[tfds]'` and, to prepare it once, `pip
 install tensorflow`). The stereo pairs of 96x96 are halved to 48x48, and the
 network sees 32x32 of them. Reconstruction has MNIST's weight, though of 2,048
-values, not 784: the paper names no other. It reports an error of 2.7%. It
-begins as the official code does, for the images are bright. A step takes 1.6 s
-on two cores, an epoch 189 steps; not trained here, without the data.
+values, not 784: the paper names no other. It reports an error of 2.7%. The
+capsule bias, the initial values and the primary scale are the official code's.
+A step takes 1.6 s on two cores, an epoch 189 steps; not trained here, without
+the data.
 """
 
 from ml_collections import ConfigDict
@@ -17,7 +18,7 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-  """MNIST's network; random crops in training, the central one at test."""
+  """MNIST's network and a capsule bias; random crops, the central at test."""
   config = base.get_config()
   config.dataset = 'smallnorb'
   config.images.crop_size = 32

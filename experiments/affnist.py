@@ -27,7 +27,7 @@ COMPARISON = Comparison(
       published='on affNIST 6.8 (AffCapsNet)',
     ),
     # In the official code primary capsules are short at first, and only become
-    # long where there is something; see MultiMNIST in README.md.
+    # long where there is something; see Initial values in README.md.
     Run(
       'capsnet_official',
       'affnist',

@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
+from capsjax.commands import dataset_file
 from capsjax.commands.summary import start_summary
 from capsjax.commands.train import create_plan
 from capsjax.commands.workdir import CHECKPOINTS, claimed
@@ -76,6 +77,7 @@ def _train_all(
   with ExitStack() as stack:
     for start in starts:
       stack.enter_context(claimed(start.workdir, configs[start.seed]))
+      dataset_file.save(experiment.dataset, start.workdir)
     return _train(experiment, starts)
 
 

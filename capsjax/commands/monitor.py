@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from capsjax.commands.summary import overshoot_warning
+from capsjax.commands.summary import warning_of_no_learning
 from capsjax.data import Split
 from capsjax.evaluation import Results
 from capsjax.experiment import Experiment
@@ -66,7 +66,7 @@ class Monitor:
     with self._progress.paused():
       self.test = self._measure('test', step, dataset.test, params)
       self._write_pictures(step, params, self.test)
-      warning = overshoot_warning(self._experiment, self.test)
+      warning = warning_of_no_learning(self._experiment, self.test)
       if warning:
         self._progress.write(warning)
       validation = None

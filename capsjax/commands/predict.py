@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
-from capsjax.commands import description
+from capsjax.commands import dataset_file
 from capsjax.commands.trained import Trained
 from capsjax.data import Preparation, SingleExamples, Split
 from capsjax.data.folder import find_files, read_pictures
@@ -28,7 +28,8 @@ def run(
 ) -> Path:
   """Prints the likeliest classes of pictures; writes `predictions.json`.
 
-  The data that the run was trained on are not needed.
+  The data that the run was trained on are not needed if its folder has a
+  `dataset.json`.
 
   Args:
     config: the configuration.
@@ -42,14 +43,14 @@ def run(
     its capsule; of a baseline, its logit.
 
   Raises:
-    UserError: if there is no such run or checkpoint, or a picture cannot be
-      read.
+    UserError: if there is no such run or checkpoint, or a picture or
+      `dataset.json` cannot be read.
   """
   trained = Trained.open(
     config,
     workdir,
     checkpoint_name=checkpoint_name,
-    dataset=description.load(workdir),
+    dataset=dataset_file.load(workdir),
   )
   height, width, channels = _image_shape(trained)
   if height != width or channels not in (1, 3):

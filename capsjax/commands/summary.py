@@ -1,6 +1,9 @@
-"""What a person reads before and after training."""
+"""What a person reads before, during and after training."""
 
+import math
 from pathlib import Path
+
+from ml_collections import ConfigDict
 
 from capsjax.evaluation import Results
 from capsjax.experiment import Experiment, count_parameters
@@ -44,8 +47,10 @@ def _selection(experiment: Experiment) -> str:
   return 'chosen by the validation set'
 
 
-def overshoot_warning(experiment: Experiment, results: Results) -> str | None:
-  """What may be done where a CapsNet is worse than one that sees nothing.
+def warning_of_no_learning(
+  experiment: Experiment, results: Results
+) -> str | None:
+  """What may be done where a CapsNet guesses, and badly.
 
   Adam's first steps can make all capsules as long as they can be, from where
   nothing is learned.
@@ -57,28 +62,31 @@ def overshoot_warning(experiment: Experiment, results: Results) -> str | None:
   Returns:
     A line; None if there is nothing to say.
   """
-  model = experiment.model
+  model, config = experiment.model, experiment.config
   if not isinstance(model, CapsNet):
     return None
-  blind = _margin_loss_of_the_blind(experiment)
-  if results.classification_loss <= blind:
+  num_classes = experiment.dataset.num_classes
+  chance = 1 / math.comb(num_classes, config.num_objects)
+  blind = _margin_loss_of_the_blind(config, num_classes)
+  if results.accuracy > 1.5 * chance or results.classification_loss <= blind:
     return None
   remedy = 'a smaller --config.optimizer.learning_rate'
-  if model.primary_scale == 1:
+  if model.primary_scale == 1 and model.num_types > 1:
     remedy = f'--config.model.primary_scale={1 / model.num_types:g}'
   return (
     f'the margin loss, {results.classification_loss:.2f}, is above the '
-    f'{blind:.2f} of a network that sees nothing; if it stays there, take '
-    f'smaller steps in another --workdir: {remedy}'
+    f'{blind:.2f} of a network that sees nothing: too few steps so far, or too '
+    f'large ones; if it stays there, try {remedy} in another --workdir'
   )
 
 
-def _margin_loss_of_the_blind(experiment: Experiment) -> float:
-  """The least margin loss of capsules that have one length for all images."""
-  loss = experiment.config.loss
-  present = experiment.config.num_objects
-  absent = experiment.dataset.num_classes - present
-  absent *= loss.get('down_weight', 0.5)
+def _margin_loss_of_the_blind(config: ConfigDict, num_classes: int) -> float:
+  """The least margin loss of lengths that do not depend on the image.
+
+  The classes are as frequent as each other.
+  """
+  loss, present = config.loss, config.num_objects
+  absent = loss.get('down_weight', 0.5) * (num_classes - present)
   # The least of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
   span = loss.get('positive_margin', 0.9) - loss.get('negative_margin', 0.1)
   return span**2 * present * absent / (present + absent)

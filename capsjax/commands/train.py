@@ -8,7 +8,7 @@ import jax
 from ml_collections import ConfigDict
 
 from capsjax import configuration
-from capsjax.commands import description
+from capsjax.commands import dataset_file
 from capsjax.commands.monitor import Monitor
 from capsjax.commands.summary import closing_lines, start_summary
 from capsjax.commands.workdir import CHECKPOINTS, claimed
@@ -53,7 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   )
   with claimed(workdir, config) if is_primary else nullcontext():
     if is_primary:
-      description.save(experiment.dataset, workdir)
+      dataset_file.save(experiment.dataset, workdir)
     say(start_summary(experiment, plan, workdir, state))
     state, monitor = _train(experiment, plan, workdir, state, best)
   step = int(state.step)

@@ -42,7 +42,7 @@ class Trained:
     checkpoint_name: str,
     dataset: Dataset | None = None,
   ) -> 'Trained':
-    """Reads the data and a checkpoint.
+    """Reads the data, unless given, and a checkpoint.
 
     Args:
       config: the configuration.

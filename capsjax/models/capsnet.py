@@ -42,17 +42,19 @@ class CapsNet(nn.Module):
     leaky: whether the couplings have a "none of the above" share (section 7).
     primary_scale: multiplies the primary convolution before its bias; the
       official code's is `1 / num_types`. The initial values of `FAN_IN` make up
-      for it, so that it divides Adam's steps alone. With 1, which suits dark
-      images such as MNIST's, bright ones are not learned: the first steps make
-      all capsules as long as they can be.
+      for it, so that all it does is make Adam's steps there smaller. With 1 the
+      first steps can make all primary capsules as long as they can be: MNIST is
+      learned all the same; bright images, pairs of objects, or with many
+      routing iterations, are not.
     use_capsule_bias: whether routed layers have a bias (official code).
     learn_log_priors: whether the initial routing logits are learned.
     has_decoder: whether images are reconstructed.
     decoder_sizes: the decoder's hidden layers.
     num_labels: the number of objects in an image; so many of the longest
       capsules are decoded when no targets are given.
-    initialization: the initialisers, `FAN_IN` or `OFFICIAL`.
-    primary_cell: replaces the convolution of the primary capsules.
+    initialization: `initializers.FAN_IN`, `OFFICIAL`, or others.
+    primary_cell: replaces the convolution of the primary capsules, with initial
+      values of its own.
     routing_fn: replaces dynamic routing, its options included.
     squash_fn: replaces the squash of primary and routed capsules.
     dtype: the dtype of the computation; parameters are always float32, and so

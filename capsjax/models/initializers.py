@@ -22,7 +22,7 @@ class Initializers:
 
   Attributes:
     conv: kernel of the first convolution.
-    primary: kernel of the primary capsules, by the scale of what it gives.
+    primary: makes that of the primary capsules' kernel, given their scale.
     capsules: transformation matrices of the routed layers.
     decoder: kernels of the decoder.
     bias: every bias.
@@ -61,12 +61,14 @@ def capsule_normal(
 
 def _scaled_lecun_normal(scale: float) -> Initializer:
   """What is scaled begins as with a scale of 1, but moves in smaller steps."""
+  if not scale:
+    raise ValueError('primary_scale must not be 0')
   return nn.initializers.variance_scaling(
     1 / scale**2, 'fan_in', 'truncated_normal'
   )
 
 
-# Variance by the number of inputs, and biases 0.
+# Variance by the number of inputs, the primary scale made up for, biases 0.
 FAN_IN = Initializers(
   conv=nn.initializers.lecun_normal(),
   primary=_scaled_lecun_normal,

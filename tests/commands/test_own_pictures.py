@@ -52,7 +52,7 @@ def trained(pictures):
   words = ('--config', 'configs/custom.py', '--workdir', workdir)
   done = capsjax(*words, f'--config.data_dir={pictures}', *TINY)
   assert done.status == 0, done.err
-  return workdir, done.out
+  return workdir, done.out + done.err
 
 
 def test_own_pictures_are_learned(trained):
@@ -132,6 +132,18 @@ def test_predictions_are_those_of_the_evaluation(trained, tmp_path):
   scores = np.array([list(of_one.values()) for of_one in found.values()])
   is_right = scores.argmax(-1) == test.labels
   assert is_right.mean() == pytest.approx(record['accuracy'])
+
+
+def test_who_stopped_early_predicts(pictures, tmp_path):
+  """By images held out, of which there are none without the data."""
+  words = ('--config', 'configs/custom.py', '--workdir', tmp_path / 'run')
+  words += (f'--config.data_dir={pictures}', *TINY, '--config.num_epochs=1')
+  words += ('--config.validation_size=8', '--config.stop_at_accuracy=0.1')
+  done = capsjax(*words)
+  assert done.status == 0, done.err
+  words = ('--workdir', tmp_path / 'run', '--pictures', pictures / 'hole')
+  done = capsjax('predict', *words, '--config.data_dir=nowhere')
+  assert done.status == 0, done.err
 
 
 def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):

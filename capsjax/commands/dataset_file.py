@@ -1,4 +1,4 @@
-"""What a run remembers of its data set, for who has not the data at hand."""
+"""What a run keeps of its data set, for whoever does not have the data."""
 
 import json
 from pathlib import Path
@@ -12,27 +12,26 @@ FILE_NAME = 'dataset.json'
 
 
 def save(dataset: Dataset, workdir: Path) -> None:
-  """Writes all of a data set but its images into the folder of a run."""
-  description = {
+  """Writes the classes and the shape of the images into the folder of a run."""
+  content = {
     'name': dataset.name,
     'class_names': dataset.class_names,
     'image_shape': dataset.image_shape,
     'train_size': len(dataset.train),
   }
-  text = json.dumps(description, indent=2, ensure_ascii=False)
   partial = workdir / f'{FILE_NAME}.partial'
-  partial.write_text(text + '\n', encoding='utf-8')
+  partial.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
   partial.replace(workdir / FILE_NAME)
 
 
 def load(workdir: Path) -> Dataset | None:
-  """The data set that a run was trained on, with black images, which are views.
+  """A stand-in for the data set of a run: black images that take no memory.
 
   Args:
     workdir: the folder of the run.
 
   Returns:
-    The data set; None of a run that remembers nothing.
+    The data set; None if the run has no such file.
 
   Raises:
     UserError: if the file is damaged.
@@ -47,7 +46,7 @@ def load(workdir: Path) -> Dataset | None:
       np.broadcast_to(np.uint8(0), shape), np.zeros(shape[0], np.int32)
     )
     names = tuple(found['class_names'])
-    return Dataset(found['name'], black, black, None, len(names), names)
+    return Dataset(found['name'], black, black, black, len(names), names)
   except (KeyError, TypeError, ValueError) as error:
     raise UserError(
       f'{path} is damaged: delete it, and the data are read instead'
