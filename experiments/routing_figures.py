@@ -28,7 +28,14 @@ def change_figure(
     during.plot(epochs, values, marker='.', label=f'{iteration}')
   during.set_title(f'of {most} iterations, during training')
   during.set_xlabel('epoch')
-  during.legend(title='iteration', fontsize='x-small', ncols=2)
+  # Beside the lines, which leave no room for it, the last on top as there.
+  during.legend(
+    title='iteration',
+    fontsize='x-small',
+    reverse=True,
+    loc='center left',
+    bbox_to_anchor=(1, 0.5),
+  )
   for axes, title in ((linear, 'in the end'), (log, 'in the end, log scale')):
     for count, by_epoch in changes.items():
       values = list(by_epoch.values())[-1]
