@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
   config.augmentation.scale_range = (0.9, 1.1)
   config.model.max_primary_capsules = 5500
   # Smaller steps of the primary capsules: with a scale of 1, bright pictures
-  # make all of them as long as they can be, and nothing is learned.
+  # can make all of them as long as they can be, where nothing is learned.
   config.model.primary_scale = 1 / config.model.num_types
   # The paper's weight is for 784 values; with as much more of them as there are
   # here, reconstruction would drown the margin loss.

@@ -4,7 +4,7 @@ python -m experiments.routing_analysis --size=cpu
 
 Figure A.1: the mean absolute change of the routing logits in each iteration, of
 networks with 2, 3, 5, 7 and 10 iterations, on MNIST; their primary scale is
-1/32, without which 5 iterations and more learn nothing for epochs. Figure A.2:
+1/32, without which 5 iterations and more learn late. Figure A.2:
 the training loss with 1 and with 3 iterations, on CIFAR10. Both are written as
 pictures and as JSON. What was interrupted is continued by the same command.
 """
@@ -24,7 +24,7 @@ from experiments.runs import Place, Run, train
 # Of figure A.1, and fewer to show that it works.
 _NUM_ITERATIONS = (2, 3, 5, 7, 10)
 _SMOKE_NUM_ITERATIONS = (2, 3)
-# Without them networks of 5 iterations and more learn nothing for epochs.
+# Without them networks of 5 iterations and more learn nothing for 50 steps.
 _SMALL_STEPS = ('--config.model.primary_scale=0.03125',)
 # Overrides of the runs of figure A.1, how many epochs they take, and after how
 # many they are stopped to be measured, which takes a minute.

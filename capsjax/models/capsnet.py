@@ -45,7 +45,7 @@ class CapsNet(nn.Module):
       for it, so that all it does is make Adam's steps there smaller. With 1 the
       first steps can make all primary capsules as long as they can be: MNIST is
       learned all the same; bright images, pairs of objects, or with many
-      routing iterations, are not.
+      routing iterations, may be learned late or never.
     use_capsule_bias: whether routed layers have a bias (official code).
     learn_log_priors: whether the initial routing logits are learned.
     has_decoder: whether images are reconstructed.
