@@ -86,10 +86,9 @@ class Records:
     return list(dict.fromkeys(record.run for record in self._records))
 
   def add(self, record: Record) -> None:
-    """Adds a record, in place of an older one of the same run; writes all."""
-    key = (record.run, record.size, record.seed)
-    others = [r for r in self._records if (r.run, r.size, r.seed) != key]
-    self._records = [*others, record]
+    """Adds a record, in place of an older one of the same; writes all."""
+    same = self.get(record.run, record.size, record.command)
+    self._records = [r for r in self._records if r is not same] + [record]
     write_json(self._path, [dataclasses.asdict(r) for r in self._records])
 
 

@@ -55,8 +55,11 @@ COMPARISON = Comparison(
 )
 
 
-def record(**changes):
-  return dataclasses.replace(RECORD, **changes)
+def record(seed=0, **changes):
+  command = f'{RECORD.command} --config.seed={seed}'
+  return dataclasses.replace(
+    RECORD, **{'command': command, **changes}, seed=seed
+  )
 
 
 @pytest.fixture
@@ -100,14 +103,15 @@ def test_records_are_found_again_by_run_and_size_in_order_of_seeds(tmp_path):
   assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_record_takes_the_place_of_the_one_before(tmp_path):
+def test_a_record_takes_the_place_of_one_of_the_same_command_alone(tmp_path):
   records = Records(tmp_path / 'example.json')
+  commands = ('a --config.seed=0', 'a --config.seed=1', 'a --config.b=2')
   for minutes in (1.0, 2.0):
-    records.add(record(minutes=minutes))
-    records.add(record(minutes=minutes, seed=1))
+    for command, seed in zip(commands, (0, 1, 0), strict=True):
+      records.add(record(command=command, seed=seed, minutes=minutes))
   found = Records(tmp_path / 'example.json').find('tiny', 'cpu')
-  assert [(r.seed, r.minutes) for r in found] == [(0, 2.0), (1, 2.0)]
-  assert len(json.loads((tmp_path / 'example.json').read_text())) == 2
+  assert {r.command: r.minutes for r in found} == dict.fromkeys(commands, 2.0)
+  assert len(found) == 3
 
 
 @pytest.mark.parametrize(
