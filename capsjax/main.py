@@ -1,6 +1,7 @@
 """Capsule networks from the command line: the program `capsjax`."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def entry_point() -> None:
   """The console script `capsjax`."""
   restart_with_huge_pages()
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    # Names of pictures may be of any bytes.
+    sys.stdout.reconfigure(errors='backslashreplace')
   sys.exit(main())
 
 

@@ -31,8 +31,8 @@ def start_summary(
     + (', two in each image' if config.num_objects == 2 else ''),
     'model': f'{config.model_name}, {count_parameters(state.params):,} '
     'parameters',
-    'training': f'{config.num_epochs} epochs of {plan.steps_per_epoch} steps, '
-    f'batch {config.batch_size}, {start}',
+    'training': f'{_epochs(config.num_epochs)} of {plan.steps_per_epoch} '
+    f'steps, batch {config.batch_size}, {start}',
     'best': _selection(experiment),
     'run': f'{workdir} (tensorboard --logdir {workdir})',
   }
@@ -98,7 +98,11 @@ def closing_lines(
   """What came of it, and how to look further."""
   return (
     f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
-    f'of {results.count:,} images) after {epochs:g} epochs; {minutes:.1f} '
+    f'of {results.count:,} images) after {_epochs(epochs)}; {minutes:.1f} '
     'minutes\nlook further: python -m capsjax.main evaluate --workdir '
     f'{workdir}'
   )
+
+
+def _epochs(count: float) -> str:
+  return f'{count:g} epoch{"" if count == 1 else "s"}'

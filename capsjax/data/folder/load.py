@@ -55,7 +55,8 @@ def load_folder(
 
   Returns:
     The data set 'folder', ordered by class and by file name, both in the order
-    of code points.
+    of code points. Bytes of their names that are not UTF-8 are written in
+    hexadecimal.
 
   Raises:
     UserError: the folder or archive is missing or damaged or holds no pictures
@@ -88,8 +89,13 @@ def load_folder(
     test=parts['test'],
     validation=parts.get('validation'),
     num_classes=len(layout.class_names),
-    class_names=layout.class_names,
+    class_names=tuple(map(_readable, layout.class_names)),
   )
+
+
+def _readable(name: str) -> str:
+  """The name of a folder as text, even if it was not written as UTF-8."""
+  return os.fsencode(name).decode('utf-8', 'backslashreplace')
 
 
 def _cut(

@@ -137,12 +137,14 @@ class _Images:
 
   def complete(self, root: pathlib.Path) -> np.ndarray:
     """Returns all pictures, once each was taken."""
-    total = f'{len(self._names):,}'
+    total = f'{len(self._names):,} pictures'
+    if root != pathlib.Path():
+      total += f' in {root}'
     if self._troubles:
       listed = [f'{name} ({why})' for name, why in self._troubles.items()]
       raise UserError(
-        f'cannot read {len(listed):,} of {total} pictures in {root}:'
-        f' {name_some(listed)}; remove or replace them'
+        f'cannot read {len(listed):,} of {total}: {name_some(listed)}; remove'
+        ' or replace them'
       )
     sizes = [self._sizes[name] for name in self._names]
     (height, width), _ = collections.Counter(sizes).most_common(1)[0]
@@ -153,9 +155,9 @@ class _Images:
     ]
     if odd:
       raise UserError(
-        f'the size of {len(odd):,} of {total} pictures in {root} is not'
-        f' {width}x{height}, as that of the others is: {name_some(odd)}; give'
-        ' all one size with --config.images.size=32'
+        f'the size of {len(odd):,} of {total} is not {width}x{height}, as that'
+        f' of the others is: {name_some(odd)}; give all one size with'
+        ' --config.images.size=32'
       )
     assert self._images is not None
     return self._images

@@ -53,6 +53,20 @@ def assert_holds(split, values, class_names):
   assert split.labels.dtype == np.int32
 
 
+def test_names_that_are_not_utf8_become_text(tmp_path):
+  """Else what prints, draws or writes a class name breaks."""
+  latin = os.fsdecode('caf\xe9'.encode('latin-1'))
+  try:
+    (tmp_path / latin).mkdir()
+  except OSError:
+    pytest.skip('this file system takes UTF-8 only')
+  values = write_classes(tmp_path, {latin: 2, 'cafe': 2})
+  dataset = load_folder(data_dir=tmp_path, test_share=0.5)
+  assert dataset.class_names == ('cafe', 'caf\\xe9')
+  shown = {*values_of(dataset.train), *values_of(dataset.test)}
+  assert shown == set(values.values())
+
+
 def test_splits_are_read_in_order(tmp_path):
   train = write_classes(tmp_path / 'train', {'dog': 12, 'Cat': 3, 'ant': 2})
   test = write_classes(tmp_path / 'test', {'dog': 2, 'Cat': 1}, start=100)
