@@ -109,9 +109,9 @@ def get_config() -> ConfigDict:
       'stop_gradient': False,
       'leaky': False,
       'learn_log_priors': False,
-      # The official code: 1 / num_types, True, 'official'. The scale does not
-      # follow a num_types that is set on the command line: set both. Where the
-      # loss stays as it was, it helps: see `begin_as_official`.
+      # The official code: see `begin_as_official`, True, 'official'. The scale
+      # does not follow a num_types that is set on the command line: set both.
+      # Where the loss stays as it was, 1 / num_types helps.
       'primary_scale': 1.0,
       'use_capsule_bias': False,
       'initialization': 'fan_in',
@@ -193,8 +193,9 @@ def begin_as_official(model: ConfigDict) -> None:
   where it was, for some hundred steps or for good.
 
   Args:
-    model: is changed; its `num_types` is set before.
+    model: is changed; its `num_types` and `leaky` are set before.
   """
   model.use_capsule_bias = True
   model.initialization = 'official'
-  model.primary_scale = 1 / model.num_types
+  # The leak of the softmax over the types counts as one more.
+  model.primary_scale = 1 / (model.num_types + model.leaky)

@@ -111,6 +111,8 @@ def test_the_official_code_differs_where_it_should():
   }
   assert official.loss.margin_weight == pytest.approx(0.5 / 10)
   assert official.model.primary_scale == 1 / 32
+  # 64 types and a leak.
+  assert load('cifar10').model.primary_scale == 1 / 65
 
 
 def test_overrides_of_every_kind():
