@@ -66,6 +66,8 @@ def _train_all(
   """Trains by seed; returns whether they came to the end."""
   seeds = list(configs)
   experiment = _create_experiment(configs[seeds[0]])
+  for seed in seeds:
+    dataset_file.require_same(experiment.dataset, place.workdir(run, seed))
   starts = [_start(experiment, s, place.workdir(run, s)) for s in seeds]
   steps = {start.seed: start.step for start in starts}
   if len(set(steps.values())) > 1:

@@ -1,7 +1,8 @@
-"""What a run keeps of its data set, for whoever does not have the data."""
+"""What a run keeps of its data set, to know it again or do without it."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +14,45 @@ FILE_NAME = 'dataset.json'
 
 def save(dataset: Dataset, workdir: Path) -> None:
   """Writes the classes and the shape of the images into the folder of a run."""
-  content = {
-    'name': dataset.name,
-    'class_names': dataset.class_names,
-    'image_shape': dataset.image_shape,
-    'train_size': len(dataset.train),
-  }
+  text = json.dumps(_describe(dataset), indent=2)
   partial = workdir / f'{FILE_NAME}.partial'
-  partial.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+  partial.write_text(text + '\n', encoding='utf-8')
   partial.replace(workdir / FILE_NAME)
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+  sizes = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+  return {
+    'name': dataset.name,
+    'class_names': list(dataset.class_names),
+    'class_sizes': sizes.tolist(),
+    'image_shape': list(dataset.image_shape),
+  }
+
+
+def require_same(dataset: Dataset, workdir: Path) -> None:
+  """Refuses to continue a run with data that are plainly others.
+
+  They may lie in another folder than before, or come in another order.
+
+  Args:
+    dataset: the data of now.
+    workdir: a folder, perhaps with a run in it.
+
+  Raises:
+    UserError: if the classes, the number of training images of one, or the
+      shape of the images differ.
+  """
+  try:
+    text = (workdir / FILE_NAME).read_text(encoding='utf-8')
+    found = json.loads(text)
+  except (OSError, ValueError):  # There is none; or it is written anew.
+    return
+  if found != _describe(dataset):
+    raise UserError(
+      f'{workdir} holds a run on other data: its {FILE_NAME} tells which; '
+      'choose another --workdir, or name those data in --config.data_dir'
+    )
 
 
 def load(workdir: Path) -> Dataset | None:
@@ -41,7 +72,7 @@ def load(workdir: Path) -> Dataset | None:
     return None
   try:
     found = json.loads(path.read_text(encoding='utf-8'))
-    shape = (found['train_size'], *found['image_shape'])
+    shape = (sum(found['class_sizes']), *found['image_shape'])
     black = Split(
       np.broadcast_to(np.uint8(0), shape), np.zeros(shape[0], np.int32)
     )

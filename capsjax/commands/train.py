@@ -45,6 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   say = _say if is_primary else _be_silent
   configuration.require_continues(config, workdir)
   experiment = Experiment.create(config)
+  dataset_file.require_same(experiment.dataset, workdir)
   plan = create_plan(experiment)
   state, best = _restore_or_create(experiment, workdir, say)
   experiment.devices.require_same(int(state.step), 'checkpoints')

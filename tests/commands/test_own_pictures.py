@@ -169,6 +169,29 @@ def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('old', 'new'),
+  [('moon', 'sun'), ('moon/29.png', 'hole/30.png')],
+)
+def test_a_run_does_not_go_on_with_other_pictures(
+  trained, pictures, tmp_path, old, new
+):
+  """Else it would be told the error of one set as that of another."""
+  other = shutil.copytree(pictures, tmp_path / 'pictures')
+  (other / old).rename(other / new)
+  workdir = shutil.copytree(trained[0], tmp_path / 'run')
+  before = {p: p.read_bytes() for p in workdir.rglob('*') if p.is_file()}
+  words = ('--workdir', workdir, f'--config.data_dir={other}')
+  refusal = capsjax(*words, '--config.num_epochs=5').refusal
+  assert f'{workdir} holds a run on other data' in refusal
+  assert {p: p.read_bytes() for p in before} == before
+  # The same pictures elsewhere are the same.
+  (other / new).rename(other / old)
+  done = capsjax(*words, '--config.num_epochs=5')
+  assert done.status == 0, done.err
+  assert 'continued after step' in done.out
+
+
+@pytest.mark.parametrize(
   ('content', 'hint'),
   [(None, 'does not exist'), ('', 'no PNG'), (b'no', 'neither PNG nor JPEG')],
 )
