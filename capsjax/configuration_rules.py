@@ -41,7 +41,7 @@ _SECTIONS = (
 _RULES: dict[str, _Rule] = {
   'augmentation.contrast_range': _RANGE,
   'augmentation.flip': _ANY,
-  'augmentation.max_brightness': _at_least(0),
+  'augmentation.max_brightness': _SHARE,
   'augmentation.max_rotation': _at_least(0),
   'augmentation.max_shear': _at_least(0),
   'augmentation.max_shift': _at_least(0),
@@ -78,7 +78,8 @@ _RULES: dict[str, _Rule] = {
   'optimizer.schedule': _ANY,
   'pairs.max_shift': _at_least(0),
   'pairs.padding': _at_least(0),
-  'pairs.test_pairs': _at_least(1),
+  # Of 10,000 images no more pairs than are counted exactly (metrics.py).
+  'pairs.test_pairs': _from(1, 1000),
   'pairs.test_seed': _at_least(0),
   'pictures.num_images': _from(1, 500),
   'pictures.perturbation_range': _POSITIVE,

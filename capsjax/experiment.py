@@ -153,7 +153,7 @@ class Experiment:
     except (ArithmeticError, TypeError, ValueError) as error:
       shape = 'x'.join(map(str, self.image_shape))
       raise UserError(
-        f'config.model does not fit images of {shape}: {one_line(error)}'
+        f'config.model, for images of {shape}: {one_line(error)}'
       ) from error
 
   def device_data(self, split: Split) -> DeviceData:

@@ -17,7 +17,9 @@ def start(
   process_id: int | None = None,
   matmul_precision: str = 'default',
 ) -> None:
-  """Prepares JAX; to be called once, before anything else uses a device.
+  """Prepares JAX; called before anything else uses a device.
+
+  A process may call it again to change the precision.
 
   Args:
     distributed: whether this process is one of several.

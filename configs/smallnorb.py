@@ -18,7 +18,7 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-  """MNIST's network and a capsule bias; random crops, the central at test."""
+  """MNIST's network, begun as the official code's; random crops."""
   config = base.get_config()
   config.dataset = 'smallnorb'
   config.images.crop_size = 32

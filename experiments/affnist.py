@@ -8,7 +8,7 @@ MNIST's test digits in the same ranges (affine_mnist, which is not affNIST).
 """
 
 from experiments.comparison import Comparison
-from experiments.runs import TINY_BASELINE, Run
+from experiments.runs import SMALL_STEPS, TINY_BASELINE, Run
 from experiments.suite import main
 
 _TESTS = ('affine_mnist', 'affnist')
@@ -33,7 +33,7 @@ COMPARISON = Comparison(
       'affnist',
       (
         '--config.model.initialization=official',
-        '--config.model.primary_scale=0.03125',
+        SMALL_STEPS,
         '--config.model.use_capsule_bias=True',
       ),
       group='affnist',

@@ -68,7 +68,14 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
   for seed in seeds:
     workdir = place.workdir(run, seed)
     words = [f'--config.data_dir={place.data_dir}'] if place.data_dir else []
-    config = configuration.load(workdir / configuration.FILE_NAME, words)
+    path = workdir / configuration.FILE_NAME
+    if not path.is_file():
+      raise UserError(
+        f'{workdir} holds no network to measure with the others; name in '
+        '--runs-dir where all of them are, or train them anew with another '
+        '--results'
+      )
+    config = configuration.load(path, words)
     trained = Trained.open(config, workdir, checkpoint_name='latest')
     parts = list(trained.inference.apply_in_batches(trained.params))
     total = total + np.concatenate([output.scores for output, _ in parts])

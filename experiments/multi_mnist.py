@@ -34,6 +34,7 @@ COMPARISON = Comparison(
       'multi_mnist',
       group='multi_mnist',
       paper='5.2',
+      published='5.2 (the paper)',
     ),
     Run(
       'routing3_reconstruction_shift6',
@@ -45,7 +46,11 @@ COMPARISON = Comparison(
   ),
   sizes={
     'cpu': ('--config.num_epochs=2',),
-    'full': ('--config.pairs.test_pairs=1000', '--config.eval_every_epochs=50'),
+    # A test is of 10 million pairs: more often, tests would take the most time.
+    'full': (
+      '--config.pairs.test_pairs=1000',
+      '--config.eval_every_epochs=250',
+    ),
   },
   num_seeds={'smoke': 1, 'cpu': 1, 'full': 3},
 )

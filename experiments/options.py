@@ -29,7 +29,8 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     '--data-dir',
     metavar='DIR',
     default='',
-    help='where the data are, or are downloaded to, as --config.data_dir',
+    help='where the data are, or are downloaded to, as --config.data_dir; for '
+    'other data of the same name choose another --runs-dir and --results',
   )
   add(
     '--runs-dir',
@@ -76,7 +77,8 @@ def _create_parser(comparison: Comparison) -> argparse.ArgumentParser:
     '--at-once',
     action='store_true',
     help='trains all seeds of a run at the same time, on one device with '
-    'memory for that; they must have the same images (no train_size)',
+    'memory for that; they must have the same images and length (no '
+    'train_size, validation_size, stop_at_accuracy)',
   )
   add('--only', nargs='+', metavar='RUN', help='only these runs; see below')
   add(

@@ -16,8 +16,9 @@ class Record:
   Attributes:
     run: its name.
     size: 'smoke', 'cpu' or 'full'.
-    seed: its seed.
-    command: what trains it, without the folder of the data.
+    seed: its seed; of an ensemble, the first.
+    command: what trains it, without the folder of the data; of an ensemble,
+      its first network.
     epochs: how long it was trained.
     test_error_percent: by epoch, of each evaluation, on every test example.
     other_tests: the test error in percent on other sets, at the end.

@@ -15,17 +15,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from capsjax import configuration
+from capsjax.commands.records import curve, read_records
 from experiments import routing_change, routing_figures
 from experiments.options import add_place
 from experiments.program import leave_with
 from experiments.records import write_json
-from experiments.runs import Place, Run, train
+from experiments.runs import (
+  SMALL_STEPS,
+  Place,
+  Run,
+  load_config,
+  record_of,
+  train,
+)
 
 # Of figure A.1, and fewer to show that it works.
 _NUM_ITERATIONS = (2, 3, 5, 7, 10)
 _SMOKE_NUM_ITERATIONS = (2, 3)
-# Without them networks of 5 iterations and more learn nothing for 50 steps.
-_SMALL_STEPS = ('--config.model.primary_scale=0.03125',)
 # Overrides of the runs of figure A.1, how many epochs they take, and after how
 # many they are stopped to be measured, which takes a minute.
 _CHANGE = {
@@ -112,7 +119,7 @@ def _write(numbers: Any, figure: Any, path: Path) -> None:
 
 
 def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
-  """By number of iterations and epoch, the change in each iteration."""
+  """By number of iterations: the run, and the changes by epoch."""
   overrides, num_epochs, every = _CHANGE[options.size]
   changes: dict[str, dict[str, Any]] = {}
   is_smoke = options.size == 'smoke'
@@ -120,39 +127,51 @@ def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
     run = Run(
       f'routing{count}',
       'mnist',
-      (f'--config.model.num_iterations={count}', *_SMALL_STEPS),
+      # Without small steps 5 iterations and more learn nothing for 50 steps.
+      (f'--config.model.num_iterations={count}', SMALL_STEPS),
       group='routing_change',
     )
-    of_run = changes[str(count)] = {}
-    place = Place(options.size, overrides, options.runs_dir, options.data_dir)
+    by_epoch = {}
     for epoch in range(every, num_epochs + 1, every):
+      place = Place(
+        options.size,
+        (*overrides, f'--config.num_epochs={epoch}'),
+        options.runs_dir,
+        options.data_dir,
+      )
       found = _change_after(run, epoch, place)
       if found is None:
         return None
-      of_run[str(epoch)] = found
+      by_epoch[str(epoch)] = found
       means = ', '.join(f'{change:.3g}' for change in found)
       print(f'{count} iterations, epoch {epoch}: changes {means}')
+    changes[str(count)] = _described(run, place) | {'changes': by_epoch}
   return changes
 
 
 def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
   """Trains to the end of an epoch and measures; None if interrupted."""
-  path = place.workdir(run, 0) / f'change_after_{epoch}.json'
+  workdir = place.workdir(run, 0)
+  config = load_config(run, 0, place)
+  configuration.require_continues(config, workdir, option='--runs-dir')
+  path = workdir / f'change_after_{epoch}.json'
   if path.is_file():
     return json.loads(path.read_text())
-  words = (*place.overrides, f'--config.num_epochs={epoch}')
-  place = dataclasses.replace(place, overrides=words)
   if train(run, 0, place) is None:
     return None
-  found = routing_change.mean_changes(place.workdir(run, 0))
+  found = routing_change.mean_changes(workdir)
   write_json(path, found)
   return found
 
 
-def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
-  """The training loss by number of iterations, over the epochs."""
-  from capsjax.commands.records import curve, read_records
+def _described(run: Run, place: Place) -> dict[str, Any]:
+  """What a trained run was: command, seed, errors, time and hardware."""
+  record = record_of(run, 0, place, load_config(run, 0, place))
+  return dataclasses.asdict(record)
 
+
+def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
+  """By number of iterations: the run, and its training loss over the epochs."""
   overrides, num_epochs = _LOSS[options.size]
   losses = {}
   for count in (1, 3):
@@ -174,7 +193,7 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
     if train(run, 0, place) is None:
       return None
     found = curve(read_records(place.workdir(run, 0)), 'train/loss')
-    losses[str(count)] = {
+    losses[str(count)] = _described(run, place) | {
       'epoch': found.epochs.tolist(),
       'training_loss': found.values.tolist(),
     }

@@ -13,7 +13,8 @@ def mean_changes(workdir: Path) -> list[float]:
   The mean is over the votes of the first test images.
 
   Args:
-    workdir: the folder of a trained run.
+    workdir: the folder of a trained run of configs/mnist.py, with as many
+      iterations as there may be.
   """
   import jax.numpy as jnp
   import numpy as np
@@ -30,9 +31,10 @@ def mean_changes(workdir: Path) -> list[float]:
   inputs = jnp.asarray(look_inside(trained, images).inputs)
   kernel = jnp.asarray(trained.params['class_capsules']['kernel'])
   votes = capsjax.compute_votes(inputs, kernel)
+  routing_logits = jnp.zeros(votes.shape[:-1])
   changes = []
-  for count in range(1, config.model.num_iterations + 1):
-    capsules = capsjax.dynamic_routing(votes, num_iterations=count)
-    agreement = jnp.einsum('bije,bje->bij', votes, capsules)
+  for _ in range(config.model.num_iterations):
+    _, _, agreement = capsjax.routing_iteration(votes, routing_logits)
+    routing_logits += agreement
     changes.append(float(jnp.mean(jnp.abs(agreement))))
   return changes

@@ -1,26 +1,27 @@
 """The pictures of the routing analysis (figures A.1 and A.2)."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   import matplotlib.figure
 
 
 def change_figure(
-  changes: Mapping[str, Mapping[str, Sequence[float]]],
+  runs: Mapping[str, Mapping[str, Any]],
 ) -> 'matplotlib.figure.Figure':
   """Figure A.1: during training, and at its end, linear and log.
 
   Args:
-    changes: by the number of iterations and by epoch, the mean change of the
-      routing logits in each iteration.
+    runs: by the number of iterations; `changes` of one are, by epoch, the mean
+      changes of the routing logits in each iteration.
   """
   from matplotlib.figure import Figure
   from matplotlib.ticker import MaxNLocator
 
   figure = Figure(figsize=(13, 3.6), layout='constrained')
   during, linear, log = figure.subplots(1, 3)
+  changes = {count: run['changes'] for count, run in runs.items()}
   most = max(changes, key=int)
   longest = changes[most]
   for iteration, values in enumerate(zip(*longest.values(), strict=True), 1):
@@ -52,12 +53,12 @@ def change_figure(
 
 
 def loss_figure(
-  losses: Mapping[str, Mapping[str, Sequence[float]]],
+  runs: Mapping[str, Mapping[str, Any]],
 ) -> 'matplotlib.figure.Figure':
   """Figure A.2: the training loss over the epochs.
 
   Args:
-    losses: by the number of iterations, `epoch` and `training_loss`.
+    runs: by the number of iterations; a run has `epoch` and `training_loss`.
   """
   import numpy as np
 
@@ -68,6 +69,6 @@ def loss_figure(
 
   lines = {
     f'{count} iteration{"s" if count != "1" else ""}': [as_curve(found)]
-    for count, found in losses.items()
+    for count, found in runs.items()
   }
   return curves_figure({'training loss on CIFAR10': lines}, columns=1)

@@ -15,9 +15,11 @@ from experiments.records import Record
 _SMOKE = (
   '--config.dataset=digits',
   '--config.num_epochs=1',
-  '--config.train_size=256',
+  '--config.stop_at_accuracy=0.0',
   '--config.batch_size=64',
 )
+# The official code's scale of 32 types of primary capsules.
+SMALL_STEPS = '--config.model.primary_scale=0.03125'
 TINY_CAPSNET = (
   '--config.model.conv_features=8',
   '--config.model.num_types=2',

@@ -71,7 +71,7 @@ def _read(path: pathlib.Path) -> Split:
       f' uint8 of shape {wanted}: put the right file there'
     )
   # A column is an image row by row, though MATLAB's own order would go down its
-  # columns: read so, networks that know MNIST know three digits of four.
+  # columns: read row by row, three of four are known to who knows MNIST.
   images = columns.T.reshape(-1, _SIZE, _SIZE, 1)
   labels = matlab.class_labels(
     fields['label_int'],

@@ -22,6 +22,7 @@ from capsjax.errors import UserError
 _LOADERS: dict[str, Callable[..., Dataset]] = {
   'affine_mnist': load_affine_mnist,
   'affnist': load_affnist,
+  'digits': lambda data_dir: load_digits(),
   'expanded_mnist': load_expanded_mnist,
   'fashion_mnist': load_fashion_mnist,
   'folder': load_folder,
@@ -46,8 +47,8 @@ def load_dataset(
   Args:
     name: 'mnist', 'fashion_mnist', 'digits' (needs no download), 'svhn',
       'smallnorb', 'expanded_mnist', 'affine_mnist', 'affnist', 'folder' (class
-      folders of pictures in `data_dir`), or the name of any
-      image-classification set of TensorFlow Datasets.
+      folders of pictures in `data_dir`), or the name of a set of TensorFlow
+      Datasets with images of one size, labels, and a test.
     data_dir: the folder that data lie in and are downloaded into; None for the
       user's cache.
     validation_size: how many training images to hold out for validation.
@@ -74,11 +75,9 @@ def load_dataset(
       f'images.size and images.channels are for dataset=folder, not {name}; '
       'set both to 0'
     )
-  if name == 'digits':
-    dataset = load_digits()
-  elif name in _LOADERS:
+  if name in _LOADERS:
     dataset = _LOADERS[name](**options)
   else:
-    dataset = load_tfds(name, data_dir=data_dir)
+    dataset = load_tfds(name, data_dir=data_dir, other_names=tuple(_LOADERS))
   dataset = hold_out(dataset, validation_size=validation_size, seed=seed)
   return limit_training(dataset, train_size=train_size, seed=seed)

@@ -7,7 +7,7 @@ takes seconds to minutes, so the arrays are kept beside the records.
 import logging
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,13 @@ _BLOCK_SIZE = 1000
 _SPLITS = ('train', 'test', 'validation')
 # The features that are the channels of the images, and that of the classes.
 _FORMS = ((('image',), 'label'), (('image', 'image2'), 'label_category'))
-# What load_dataset knows without TFDS; it is here for the nearest names.
-_OWN_NAMES = (
-  *('mnist', 'fashion_mnist', 'digits', 'folder', 'smallnorb', 'svhn'),
-  *('affnist', 'affine_mnist', 'expanded_mnist'),
-)
 
 
 def load_tfds(
-  name: str, *, data_dir: str | os.PathLike[str] | None = None
+  name: str,
+  *,
+  data_dir: str | os.PathLike[str] | None = None,
+  other_names: Sequence[str] = (),
 ) -> Dataset:
   """Loads a set that TFDS knows, preparing it there if need be.
 
@@ -41,6 +39,7 @@ def load_tfds(
   Args:
     name: as in `tfds.builder`, such as 'cifar10' or 'cifar10:3.0.2'.
     data_dir: TFDS's data folder; None for the user's cache.
+    other_names: what else may have been meant, where there is no such set.
 
   Returns:
     The data set, in the order of the records.
@@ -50,7 +49,7 @@ def load_tfds(
       be downloaded or prepared, or is not of this form.
   """
   folder = download.data_folder(data_dir)
-  builder = _builder(name, folder)
+  builder = _builder(name, folder, other_names)
   if not builder.is_prepared():
     _prepare(builder, name, folder)
   num_classes = _num_classes(builder, name)
@@ -84,16 +83,20 @@ def load_tfds(
   )
 
 
-def _builder(name: str, folder: pathlib.Path) -> Any:
+def _builder(
+  name: str, folder: pathlib.Path, other_names: Sequence[str]
+) -> Any:
   try:
     import tensorflow_datasets as tfds
   # Not only ImportError: a protobuf that is too old raises its own.
   except Exception as error:
-    near = _near(name, _OWN_NAMES)
+    others = ''
+    if other_names:
+      near = _near(name, other_names)
+      others = f'; without it there are {", ".join(other_names)}{near}'
     raise UserError(
       f'{name} is for TFDS to read, which is not installed:'
-      f" pip install 'capsjax[tfds]' ({_reason(error)}); without it there are"
-      f' {", ".join(_OWN_NAMES)}{near}'
+      f" pip install 'capsjax[tfds]' ({_reason(error)}){others}"
     ) from error
   try:
     return tfds.builder(name, data_dir=folder)
@@ -104,7 +107,7 @@ def _builder(name: str, folder: pathlib.Path) -> Any:
       reason = _reason(error)
     known = tfds.list_builders(with_community_datasets=False)
     raise UserError(
-      f'unknown data set {name}{_near(name, {*_OWN_NAMES, *known})}:'
+      f'unknown data set {name}{_near(name, {*other_names, *known})}:'
       f' neither capsjax nor TFDS has it ({reason}), correct the name'
     ) from error
 

@@ -1,4 +1,7 @@
-"""Metrics as sums over examples, exact for any number and any batch size."""
+"""Metrics as sums over examples, whatever the batches.
+
+Counts are exact up to 2**24 examples, above which float32 skips numbers.
+"""
 
 import dataclasses
 from typing import Any

@@ -51,7 +51,8 @@ def coupling_figure(
   """Draws maps over images.
 
   Args:
-    images: in [0, 1].
+    images: of any range, for networks see standardised ones too; each is drawn
+      in grey, black where it is darkest and white where it is brightest.
     maps: as `coupling_map` returns them.
     titles: what to call each image.
     columns: images side by side.
@@ -76,7 +77,7 @@ def coupling_figure(
   for axes, image, share, title in zip(
     panels.flat, images, maps, titles, strict=False
   ):
-    axes.imshow(image.mean(-1), cmap='gray', vmin=0, vmax=1, extent=extent)
+    axes.imshow(image.mean(-1), cmap='gray', extent=extent)
     shown = axes.imshow(
       share,
       cmap='RdBu_r',

@@ -9,6 +9,7 @@ from PIL import Image
 
 from capsjax import configuration
 from capsjax.commands.trained import Trained
+from capsjax.errors import UserError
 from experiments import suite
 from experiments.comparison import Comparison
 from experiments.ensemble import ensemble_error
@@ -94,6 +95,12 @@ def test_together_is_measured_again_only_if_something_was_trained(
   again = beside(run, main, '--runs-dir', place.folder)
   assert again.status == 0 and '2 networks of tiny |' in again.out
   assert 'test error' not in again.out
+
+
+def test_a_network_that_is_not_there_is_named(place):
+  """As where results are kept, and runs are not."""
+  with pytest.raises(UserError, match=r'seed8 holds no network.*--runs-dir'):
+    ensemble_error(RUN, [8], place)
 
 
 def test_networks_with_tests_of_their_own_are_not_taken_together(tmp_path):

@@ -111,6 +111,9 @@ def test_the_runs_of_an_experiment_differ(name, size):
   if size == 'smoke':
     # Nothing is downloaded to see that something works.
     assert all("'dataset': 'digits'" in text for text in fields)
+    # What --at-once refuses.
+    for choice in ("'train_size': 0", "'stop_at_accuracy': 0.0"):
+      assert all(f'{choice},' in text for text in fields)
 
 
 @pytest.mark.parametrize('name', ['table1', 'multi_mnist'])
@@ -195,11 +198,14 @@ def test_the_analysis_of_routing_runs_and_keeps_its_numbers(tmp_path):
   done = beside(analysed, *words)
   assert done.status == 0, done.err
   changes = json.loads((tmp_path / 'routing_change.json').read_text())
-  assert {c: list(of_run) for c, of_run in changes.items()} == {
+  assert {c: list(run['changes']) for c, run in changes.items()} == {
     '2': ['1', '2'],
     '3': ['1', '2'],
   }
-  for count, by_epoch in changes.items():
+  for count, of_run in changes.items():
+    assert f'num_iterations={count}' in of_run['command']
+    assert of_run['epochs'] == 2 and of_run['minutes'] < 5
+    by_epoch = of_run['changes']
     for means in by_epoch.values():
       assert len(means) == int(count)
       assert all(0 < mean < 1 for mean in means)

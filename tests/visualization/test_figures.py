@@ -197,7 +197,8 @@ def test_a_capsule_of_length_zero_has_an_empty_map():
 
 
 def test_couplings_are_drawn_over_their_images():
-  images = np.random.default_rng(5).random((3, 8, 8, 1))
+  # As bright and as dark as standardised ones are.
+  images = 4 * np.random.default_rng(5).random((3, 8, 8, 1)) - 2
   maps = np.random.default_rng(6).random((3, 2, 2))
   figure = visualization.coupling_figure(
     images, maps, ['a', 'b', 'c'], columns=2
@@ -206,6 +207,7 @@ def test_couplings_are_drawn_over_their_images():
   assert titles == ['a', 'b', 'c', '']
   image, share = figure.axes[2].get_images()
   np.testing.assert_array_equal(image.get_array(), images[2, ..., 0])
+  assert image.get_clim() == (images[2].min(), images[2].max())
   np.testing.assert_array_equal(share.get_array(), maps[2])
   assert share.get_extent() == image.get_extent()
 
