@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from capsjax import configuration
-from capsjax.commands import records
+from capsjax.commands.course import error_curve, read_course
 from capsjax.errors import UserError
 from experiments.records import Record
 from experiments.runs import Place, Run, load_config
@@ -46,11 +46,11 @@ def _is_what_was_recorded(run: Run, record: Record, place: Place) -> bool:
   config = load_config(run, record.seed, place)
   try:
     configuration.require_continues(config, workdir, option='--runs-dir')
-    course = records.read_records(workdir)
+    course = read_course(workdir)
   except UserError as error:
     print(f'not measured on other tests: {error}')
     return False
-  epochs = records.error_curve(course).epochs
+  epochs = error_curve(course).epochs
   if len(epochs) and epochs[-1] == record.epochs:
     return True
   print(

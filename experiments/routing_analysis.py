@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from capsjax import configuration
-from capsjax.commands.records import curve, read_records
+from capsjax.commands.course import curve, read_course
 from experiments import routing_change, routing_figures
 from experiments.options import add_place
 from experiments.program import leave_with
@@ -192,7 +192,7 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
     )
     if train(run, 0, place) is None:
       return None
-    found = curve(read_records(place.workdir(run, 0)), 'train/loss')
+    found = curve(read_course(place.workdir(run, 0)), 'train/loss')
     losses[str(count)] = _described(run, place) | {
       'epoch': found.epochs.tolist(),
       'training_loss': found.values.tolist(),

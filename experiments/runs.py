@@ -135,13 +135,13 @@ def is_trained(workdir: Path, config: ConfigDict) -> bool:
     UserError: if another one is there, or it was trained for longer.
   """
   from capsjax import configuration
-  from capsjax.commands import records
+  from capsjax.commands.course import read_course
   from capsjax.commands.workdir import CHECKPOINTS
   from capsjax.training.restore import available_steps
 
   configuration.require_continues(config, workdir, option='--runs-dir')
   try:
-    course = records.read_records(workdir)
+    course = read_course(workdir)
   except UserError:  # Nothing is written yet.
     return False
   evaluated = [line for line in course if 'test/accuracy' in line]
@@ -170,22 +170,28 @@ def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
   Raises:
     UserError: if there is nothing of it.
   """
-  from capsjax.commands import records
+  from capsjax.commands.course import (
+    curve,
+    error_curve,
+    read_course,
+    training_seconds,
+  )
 
   workdir = place.workdir(run, seed)
-  course = records.read_records(workdir)
-  curve = records.error_curve(course)
+  course = read_course(workdir)
+  epochs, percent = error_curve(course)
   errors = {
-    f'{epoch:g}': round(error, 4) for epoch, error in zip(*curve, strict=True)
+    f'{epoch:g}': round(error, 4)
+    for epoch, error in zip(epochs, percent, strict=True)
   }
-  evaluations = records.curve(course, 'test/seconds').values.sum()
-  seconds = records.training_seconds(course, config.batch_size) + evaluations
+  evaluations = curve(course, 'test/seconds').values.sum()
+  seconds = training_seconds(course, config.batch_size) + evaluations
   return Record(
     run=run.name,
     size=place.size,
     seed=seed,
     command=place.command(run, seed),
-    epochs=float(curve.epochs[-1]),
+    epochs=float(epochs[-1]),
     test_error_percent=errors,
     other_tests={},
     minutes=round(seconds / 60, 1),

@@ -124,12 +124,12 @@ ROOMS = {
   ),
   'capsjax.commands.compare': Room(
     (
-      *('capsjax.commands.records', 'capsjax.configuration'),
+      *('capsjax.commands.course', 'capsjax.configuration'),
       *('capsjax.configuration_rules', VISUALIZATION),
     ),
     ('ml_collections', 'numpy'),
   ),
-  'capsjax.commands.records': Room(
+  'capsjax.commands.course': Room(
     ('capsjax.training.writers', VISUALIZATION, ERRORS), ('numpy',)
   ),
   'capsjax.commands.workdir': Room(

@@ -8,11 +8,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from capsjax import configuration
-from capsjax.commands.records import (
-  Record,
+from capsjax.commands.course import (
+  Line,
   curve,
   error_curve,
-  read_records,
+  read_course,
 )
 from capsjax.configuration_rules import flatten
 from capsjax.visualization import Block, Curve, Section, Table, curves_figure
@@ -43,23 +43,23 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
   Raises:
     UserError: if a run has written nothing yet.
   """
-  records = {workdir: read_records(workdir) for workdir in configs}
+  courses = {workdir: read_course(workdir) for workdir in configs}
   names = _names(configs)
   groups: dict[str, list[Path]] = {}
   for workdir, name in names.items():
     groups.setdefault(name, []).append(workdir)
   curves = {
-    title: {w: curve(of_run, name) for w, of_run in records.items()}
+    title: {w: curve(of_run, name) for w, of_run in courses.items()}
     for title, name in _QUANTITIES.items()
   }
   curves['test error in percent'] = {
-    workdir: error_curve(of_run) for workdir, of_run in records.items()
+    workdir: error_curve(of_run) for workdir, of_run in courses.items()
   }
   figure = curves_figure(
     {title: _by_group(groups, found) for title, found in curves.items()}
   )
   return [
-    Section('Groups', [Block(table=_group_table(groups, records))]),
+    Section('Groups', [Block(table=_group_table(groups, courses))]),
     Section(
       'Curves',
       [
@@ -70,13 +70,13 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
         )
       ],
     ),
-    Section('Runs', [Block(table=_run_table(configs, names, records))]),
+    Section('Runs', [Block(table=_run_table(configs, names, courses))]),
   ]
 
 
-def _last_error(records: Sequence[Record]) -> float | None:
+def _last_error(course: Sequence[Line]) -> float | None:
   """In percent; None if there was no test yet."""
-  errors = error_curve(records).values
+  errors = error_curve(course).values
   return float(errors[-1]) if len(errors) else None
 
 
@@ -110,11 +110,11 @@ def _by_group(
   return {name: members for name, members in found.items() if members}
 
 
-def _group_table(groups, records):
+def _group_table(groups, courses):
   rows = []
   for name, workdirs in groups.items():
     errors = [
-      error for w in workdirs if (error := _last_error(records[w])) is not None
+      error for w in workdirs if (error := _last_error(courses[w])) is not None
     ]
     mean = f'{np.mean(errors):.2f}%' if errors else '–'
     deviation = f' ± {np.std(errors, ddof=1):.2f}' if len(errors) > 1 else ''
@@ -122,11 +122,11 @@ def _group_table(groups, records):
   return Table(('group', 'runs', 'tested', 'last test error'), rows)
 
 
-def _run_table(configs, names, records):
+def _run_table(configs, names, courses):
   rows = []
   for workdir, config in configs.items():
-    error = _last_error(records[workdir])
+    error = _last_error(courses[workdir])
     told = '–' if error is None else f'{error:.2f}%'
-    epochs = f'{records[workdir][-1]["epoch"]:g}'
+    epochs = f'{courses[workdir][-1]["epoch"]:g}'
     rows.append((str(workdir), names[workdir], config.seed, epochs, told))
   return Table(('run', 'group', 'seed', 'epochs', 'last test error'), rows)

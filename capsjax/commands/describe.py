@@ -5,15 +5,15 @@ from jaxtyping import Bool, Float
 from tqdm import tqdm
 
 from capsjax.commands import couple, overlap, perturb, reconstruct
-from capsjax.commands.examples import all_predicted, one_of_each_class
-from capsjax.commands.pictures import has_decoder
-from capsjax.commands.records import (
-  Record,
+from capsjax.commands.course import (
+  Line,
   curve,
   error_curve,
-  read_records,
+  read_course,
   training_seconds,
 )
+from capsjax.commands.examples import all_predicted, one_of_each_class
+from capsjax.commands.pictures import has_decoder
 from capsjax.commands.trained import Trained
 from capsjax.configuration_rules import flatten
 from capsjax.experiment import count_parameters
@@ -45,15 +45,15 @@ def description(trained: Trained) -> list[Section]:
     UserError: if the run has written nothing yet.
   """
   # What came after the checkpoint is another network.
-  records = [
-    record
-    for record in read_records(trained.workdir)
-    if record['step'] <= trained.step
+  course = [
+    line
+    for line in read_course(trained.workdir)
+    if line['step'] <= trained.step
   ]
   scores, is_right = _all_scores(trained)
   sections = [
-    Section('Summary', [Block(table=_summary(trained, records, is_right))]),
-    _course(records),
+    Section('Summary', [Block(table=_summary(trained, course, is_right))]),
+    _course(course),
   ]
   if trained.experiment.examples.num_objects > 1:
     sections += _overlaps(trained, is_right)
@@ -85,11 +85,11 @@ def _all_scores(trained: Trained) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
 
 
 def _summary(
-  trained: Trained, records: list[Record], is_right: Bool[np.ndarray, ' n']
+  trained: Trained, course: list[Line], is_right: Bool[np.ndarray, ' n']
 ) -> Table:
   experiment, config = trained.experiment, trained.experiment.config
   count, wrong = len(is_right), int((~is_right).sum())
-  training = training_seconds(records, config.batch_size)
+  training = training_seconds(course, config.batch_size)
   rows = {
     'test error': f'{100 * wrong / count:.2f}%',
     'mistakes': f'{wrong:,} of {count:,} test images',
@@ -100,7 +100,7 @@ def _summary(
     'seed': f'{config.seed}',
     'time for training steps': f'{training / 60:.1f} minutes',
   }
-  evaluations = curve(records, 'test/seconds').values
+  evaluations = curve(course, 'test/seconds').values
   if len(evaluations):
     rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
   return Table(('', ''), list(rows.items()))
@@ -114,16 +114,16 @@ _PANELS = {
 }
 
 
-def _course(records: list[Record]) -> Section:
+def _course(course: list[Line]) -> Section:
   panels = {
     title: {
       label: [found]
       for label, name in names.items()
-      if len((found := curve(records, name)).epochs)
+      if len((found := curve(course, name)).epochs)
     }
     for title, names in _PANELS.items()
   }
-  errors = error_curve(records)
+  errors = error_curve(course)
   rows = [
     (f'{epoch:g}', f'{error:.2f}%')
     for epoch, error in zip(*errors, strict=True)

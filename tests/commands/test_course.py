@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from capsjax.commands.records import read_records, training_seconds
+from capsjax.commands.course import read_course, training_seconds
 
 # Steps of 50 images; only training lines have a speed.
 COURSE = (
@@ -19,12 +19,12 @@ COURSE = (
 
 
 def test_training_time_adds_up_the_steps_by_their_speeds(tmp_path):
-  lines = ''.join(json.dumps(record) + '\n' for record in COURSE)
+  lines = ''.join(json.dumps(line) + '\n' for line in COURSE)
   being_written = '{"step": 90, "train/images_per_second": 1.0}'
   (tmp_path / 'metrics.jsonl').write_text(lines + being_written)
-  records = read_records(tmp_path)
-  assert training_seconds(records, 50) == pytest.approx(13.5)
-  assert training_seconds(records, 100) == pytest.approx(27)
+  course = read_course(tmp_path)
+  assert training_seconds(course, 50) == pytest.approx(13.5)
+  assert training_seconds(course, 100) == pytest.approx(27)
 
 
 def test_nothing_was_trained_without_a_speed():

@@ -11,10 +11,10 @@ from capsjax.errors import UserError
 from capsjax.training.writers import FILE_NAME
 from capsjax.visualization import Curve
 
-Record = dict[str, Any]
+Line = dict[str, Any]
 
 
-def read_records(workdir: Path) -> list[Record]:
+def read_course(workdir: Path) -> list[Line]:
   """The lines of a run's metrics; one that is being written is left out.
 
   Args:
@@ -27,33 +27,33 @@ def read_records(workdir: Path) -> list[Record]:
   if not path.is_file():
     raise UserError(f'{workdir} has no {FILE_NAME} yet; train it first')
   lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
-  records = [json.loads(line) for line in lines if line.endswith('\n')]
-  if not records:
+  course = [json.loads(line) for line in lines if line.endswith('\n')]
+  if not course:
     raise UserError(f'{path} is empty yet; train the run for some steps first')
-  return records
+  return course
 
 
-def curve(records: Sequence[Record], name: str) -> Curve:
+def curve(course: Sequence[Line], name: str) -> Curve:
   """One of the quantities over the epochs; empty if it was never written."""
-  found = [r for r in records if r.get(name) is not None]
+  found = [r for r in course if r.get(name) is not None]
   return Curve(
     np.array([r['epoch'] for r in found], float),
     np.array([r[name] for r in found], float),
   )
 
 
-def error_curve(records: Sequence[Record]) -> Curve:
+def error_curve(course: Sequence[Line]) -> Curve:
   """The test error in percent over the epochs."""
-  epochs, accuracies = curve(records, 'test/accuracy')
+  epochs, accuracies = curve(course, 'test/accuracy')
   return Curve(epochs, 100 * (1 - accuracies))
 
 
-def training_seconds(records: Sequence[Record], batch_size: int) -> float:
+def training_seconds(course: Sequence[Line], batch_size: int) -> float:
   """How long the steps took, by the speeds that were written with them."""
   seconds, last_step = 0.0, 0
-  for record in records:
-    speed = record.get('train/images_per_second')
+  for line in course:
+    speed = line.get('train/images_per_second')
     if speed is not None:
-      steps, last_step = record['step'] - last_step, record['step']
+      steps, last_step = line['step'] - last_step, line['step']
       seconds += steps * batch_size / speed if speed else 0.0
   return seconds
