@@ -31,6 +31,7 @@ MAY_CHANGE = frozenset(
     'pictures.perturbation_steps',
     'steps_per_call',
     'stop_at_accuracy',
+    'stream_images',
   }
 )
 

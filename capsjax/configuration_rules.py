@@ -91,6 +91,7 @@ _RULES: dict[str, _Rule] = {
   ),
   'steps_per_call': _at_least(0),
   'stop_at_accuracy': _SHARE,
+  'stream_images': _ANY,
   'train_size': _at_least(0),
   'validation_size': _at_least(0),
 }

@@ -1,7 +1,8 @@
 """The one exception that is the user's to mend, and words for its line."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -11,6 +12,26 @@ class UserError(Exception):
   `capsjax.main` prints that line and exits with status 2; code that imports
   capsjax may catch it.
   """
+
+
+@contextmanager
+def memory_told() -> Iterator[None]:
+  """Tells what to do if what is done inside needs more memory than there is.
+
+  Raises:
+    UserError: in place of JAX's error.
+  """
+  try:
+    yield
+  except RuntimeError as error:
+    if 'RESOURCE_EXHAUSTED' not in str(error):
+      raise
+    raise UserError(
+      f'the device has too little memory ({first_line(error)}); try a smaller '
+      '--config.batch_size; for large images a smaller --config.images.size '
+      'or --config.model.max_primary_capsules; for very many of them '
+      '--config.stream_images=True'
+    ) from error
 
 
 def one_line(error: BaseException) -> str:

@@ -32,6 +32,7 @@ from capsjax.training.parallel import Devices, TrainFn
 from capsjax.training.pipeline import create_make_batch
 from capsjax.training.state import RunKeys, TrainState, create_state
 from capsjax.training.step import create_train_step
+from capsjax.training.streaming import stream_evaluation, stream_training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,12 +157,13 @@ class Experiment:
         f'config.model, for images of {shape}: {one_line(error)}'
       ) from error
 
-  def device_data(self, split: Split) -> DeviceData:
-    """A split, on every device."""
-    return self.devices.replicate(self.examples.arrange(split))
+  def data_of(self, split: Split) -> DeviceData:
+    """A split, on every device; if images are streamed, where it is."""
+    data = self.examples.arrange(split)
+    return data if self.config.stream_images else self.devices.replicate(data)
 
-  def train_fn(self, *, single_step: bool) -> TrainFn:
-    """The compiled training function."""
+  def train_fn(self, *, steps_per_call: int) -> TrainFn:
+    """The compiled training function, for calls of at most so many steps."""
     train_step = create_train_step(
       self.model.apply,
       self.objective,
@@ -172,13 +174,22 @@ class Experiment:
     make_batch = create_make_batch(
       self.examples, augmentation_key=self.keys.augmentation
     )
-    return self.devices.train_fn(
+    train_fn = self.devices.train_fn(
       train_step,
       make_batch,
       batch_size=self.config.batch_size,
       steps_per_epoch=self.steps_per_epoch,
       num_classes=self.dataset.num_classes,
-      single_step=single_step,
+      single_step=steps_per_call == 1,
+    )
+    if not self.config.stream_images:
+      return train_fn
+    return stream_training(
+      train_fn,
+      self.devices.replicate,
+      batch_size=self.config.batch_size,
+      steps_per_epoch=self.steps_per_epoch,
+      steps_per_call=steps_per_call,
     )
 
   def evaluate(
@@ -197,7 +208,7 @@ class Experiment:
     return evaluate(
       self._eval_fn,
       params,
-      self.device_data(split),
+      self.data_of(split),
       size=self.examples.test_size(len(split)),
       batch_size=self.config.batch_size,
       num_classes=self.dataset.num_classes,
@@ -206,9 +217,12 @@ class Experiment:
 
   @functools.cached_property
   def _eval_fn(self) -> EvaluateFn:
-    return self.devices.eval_fn(
+    eval_fn = self.devices.eval_fn(
       create_eval_step(self.model.apply, self.objective, self.examples)
     )
+    if not self.config.stream_images:
+      return eval_fn
+    return stream_evaluation(eval_fn, self.devices.replicate)
 
   def scalars(self, split: str, results: Results) -> dict[str, float]:
     """Results as single numbers by name, such as 'test/margin_loss'."""

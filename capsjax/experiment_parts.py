@@ -77,6 +77,10 @@ def require_sense(config: ConfigDict, dataset: Dataset) -> None:
       'images that are laid over each other cannot be standardised; set '
       'num_objects=1 or images.standardize=False'
     )
+  if config.num_objects > 1 and config.stream_images:
+    raise UserError(
+      'pairs are drawn from a whole set, on the device; set stream_images=False'
+    )
   if config.num_objects > 1 and dataset.image_shape[-1] > 1:
     raise UserError(
       f'{dataset.name} has images of {dataset.image_shape[-1]} channels; only '

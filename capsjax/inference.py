@@ -13,6 +13,7 @@ from capsjax.evaluation import padded_batches
 from capsjax.experiment import Experiment
 from capsjax.models import ModelOutput
 from capsjax.ops import mask_capsules
+from capsjax.training.streaming import window
 
 
 class Inference:
@@ -29,7 +30,7 @@ class Inference:
 
   def examples(self, positions: Integer[np.ndarray, ' n']) -> Any:
     """The batch of test examples of these numbers, as a model is given them."""
-    return jax.device_get(self._examples(self._data, positions))
+    return jax.device_get(self._examples(*self._window(positions)))
 
   def apply(
     self, params: Any, positions: Integer[np.ndarray, ' n']
@@ -38,7 +39,7 @@ class Inference:
     outputs = []
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(len(positions), size):
-      output, _ = self._apply(params, self._data, positions[places])
+      output, _ = self._apply(params, *self._window(positions[places]))
       outputs.append(_first(jax.device_get(output), int(weights.sum())))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
@@ -48,7 +49,7 @@ class Inference:
     """What the model makes of all test examples, with their targets."""
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(self._experiment.test_size, size):
-      found = jax.device_get(self._apply(params, self._data, places))
+      found = jax.device_get(self._apply(params, *self._window(places)))
       yield _first(found, int(weights.sum()))
 
   def decode(
@@ -67,10 +68,17 @@ class Inference:
     images = self._decode(params['decoder'], capsules, labels)
     return np.asarray(images, np.float32)
 
+  def _window(self, positions):
+    """Where the examples of these numbers are, and their numbers there."""
+    if self._experiment.config.stream_images:
+      return window(self._data, positions)
+    return self._data, positions
+
   @functools.cached_property
   def _data(self):
-    split = self._experiment.dataset.test
-    return jax.device_put(self._experiment.examples.arrange(split))
+    experiment = self._experiment
+    data = experiment.examples.arrange(experiment.dataset.test)
+    return data if experiment.config.stream_images else jax.device_put(data)
 
   @functools.cached_property
   def _examples(self):

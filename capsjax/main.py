@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capsjax.command_line import parse
-from capsjax.errors import UserError
+from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
   """
   options, overrides = parse(argv)
   try:
-    return _run(options, overrides)
+    with memory_told():
+      return _run(options, overrides)
   except UserError as error:
     print(f'capsjax: error: {error}', file=sys.stderr)
     return 2

@@ -159,6 +159,9 @@ def get_config() -> ConfigDict:
   config.matmul_precision = 'default'
   # Steps taken on the device without the host; 0 chooses by the platform.
   config.steps_per_call = 0
+  # Whether the images stay in the host's memory, from where those of each call
+  # are sent: for sets that the device's memory does not hold.
+  config.stream_images = False
 
   config.pictures = ConfigDict(
     {

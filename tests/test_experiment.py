@@ -1,5 +1,7 @@
 """The networks of sets that are not at hand, on images of the right shape."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from capsjax import configuration
 from capsjax.data import Dataset, Split, epoch_permutation
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
+from capsjax.inference import Inference
 from tests.conftest import REPOSITORY
 
 TINY = ('--config.model.conv_features=4', '--config.model.num_types=2')
@@ -29,8 +32,8 @@ def split(size, shape, num_classes):
   )
 
 
-def create(name, shape, num_classes, *overrides):
-  parts = (split(size, shape, num_classes) for size in (16, 11))
+def create(name, shape, num_classes, *overrides, size=16):
+  parts = (split(n, shape, num_classes) for n in (size, 11))
   dataset = Dataset(name, *parts, None, num_classes)
   return create_with(dataset, *TINY, *overrides)
 
@@ -53,8 +56,8 @@ def test_a_network_trains_and_is_measured(name):
   state = devices.replicate(experiment.create_state())
   before = jax.device_get(state.params)
   order = epoch_permutation(experiment.keys.order, 0, len(train))
-  state, metrics = experiment.train_fn(single_step=True)(
-    state, experiment.device_data(train), order, 1
+  state, metrics = experiment.train_fn(steps_per_call=1)(
+    state, experiment.data_of(train), order, 1
   )
   assert metrics.compute().count == 8
   moved = jax.tree.map(
@@ -83,14 +86,54 @@ def test_the_first_steps_do_not_saturate_the_capsules(name):
     Dataset(name, white, white, None, num_classes), '--config.num_devices=1'
   )
   state = experiment.devices.replicate(experiment.create_state())
-  train = experiment.train_fn(single_step=True)
-  data = experiment.device_data(white)
+  train = experiment.train_fn(steps_per_call=1)
+  data = experiment.data_of(white)
   for epoch in range(6):
     order = epoch_permutation(experiment.keys.order, epoch, len(white))
     state, _ = train(state, data, order, 1)
   results = experiment.evaluate(state.params, white)
   # Capsules of length 0 lose 0.9 ** 2, of length 1 more than 1.6.
   assert results.classification_loss < 0.9**2
+
+
+# Optax's own arithmetic promotes types.
+@jax.numpy_dtype_promotion('standard')
+@pytest.mark.parametrize('steps_per_call', [1, 3])
+def test_streamed_images_give_the_same_network(steps_per_call):
+  """Bit for bit, by two devices that hold the images of one call only."""
+  found = []
+  for is_streamed in (False, True):
+    experiment = create(
+      *('svhn', (32, 32, 3), 10, '--config.num_devices=2'),
+      f'--config.stream_images={is_streamed}',
+      size=40,
+    )
+    train_fn = experiment.train_fn(steps_per_call=steps_per_call)
+    dataset = experiment.dataset
+    data = experiment.data_of(dataset.train)
+    assert isinstance(data.images, np.ndarray) == is_streamed
+    state = experiment.devices.replicate(experiment.create_state())
+    for epoch in range(2):
+      order = epoch_permutation(experiment.keys.order, epoch, 40)
+      # An epoch has five steps.
+      for count in (1,) * 5 if steps_per_call == 1 else (3, 2):
+        state, metrics = train_fn(state, data, order, count)
+    assert metrics.compute().count == count * 8
+    results = experiment.evaluate(state.params, dataset.test)
+    positions = np.array([10, 0, 3])
+    inference = Inference(experiment)
+    params = jax.device_get(state.params)
+    scores = [output.scores for output, _ in inference.apply_in_batches(params)]
+    found.append(
+      [
+        jax.device_get(state),
+        *map(dataclasses.asdict, (metrics.compute(), results)),
+        np.concatenate(scores),
+        inference.apply(params, positions).scores,
+        inference.examples(positions).images,
+      ]
+    )
+  jax.tree.map(np.testing.assert_array_equal, *found)
 
 
 def test_a_crop_larger_than_the_images_is_told():

@@ -111,8 +111,8 @@ def _train(
     state = fit(
       devices.replicate(state),
       plan=plan,
-      train_fn=experiment.train_fn(single_step=plan.steps_per_call == 1),
-      data=experiment.device_data(experiment.dataset.train),
+      train_fn=experiment.train_fn(steps_per_call=plan.steps_per_call),
+      data=experiment.data_of(experiment.dataset.train),
       order_key=experiment.keys.order,
       evaluate=monitor,
       best=best,

@@ -168,6 +168,22 @@ def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):
   assert 'nowhere' in capsjax('predict', *moved, *words).refusal
 
 
+def test_pictures_may_stay_in_the_hosts_memory(trained, tmp_path):
+  workdir = shutil.copytree(trained[0], tmp_path / 'run')
+  found = []
+  for stream in ('False', 'True'):
+    words = ('--workdir', workdir, f'--config.stream_images={stream}')
+    for command in ('evaluate', 'reconstruct'):
+      done = capsjax(command, *words)
+      assert done.status == 0, done.err
+    found.append(json.loads((workdir / 'evaluation.json').read_text()))
+    found[-1].pop('seconds', None)
+  assert found[0] == found[1]
+  done = capsjax(*words, '--config.num_epochs=5')
+  assert done.status == 0, done.err
+  assert 'continued after step' in done.out
+
+
 @pytest.mark.parametrize(
   ('old', 'new'),
   [('moon', 'sun'), ('moon/29.png', 'hole/30.png')],

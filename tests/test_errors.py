@@ -1,0 +1,19 @@
+"""What the user is told of errors that are not ours."""
+
+import jax.numpy as jnp
+import pytest
+
+from capsjax.errors import UserError, memory_told
+
+
+def test_too_little_memory_is_told_in_one_line():
+  expected = r'too little memory.*batch_size'
+  with pytest.raises(UserError, match=expected) as told, memory_told():
+    # A pebibyte, which no address of 47 bits reaches.
+    jnp.zeros(1 << 50, jnp.int8).block_until_ready()
+  assert '\n' not in str(told.value)
+
+
+def test_other_errors_are_defects():
+  with pytest.raises(RuntimeError, match='something else'), memory_told():
+    raise RuntimeError('something else')

@@ -1,0 +1,82 @@
+"""What a compiled function is given of images that are not on the device."""
+
+import jax
+import numpy as np
+import pytest
+
+from capsjax.data import epoch_permutation
+from capsjax.data.examples import DeviceData
+from capsjax.evaluation import Metrics
+from capsjax.training.state import TrainState
+from capsjax.training.streaming import stream_evaluation, stream_training
+
+BATCH = 4
+SIZE = 22
+STEPS_PER_EPOCH = SIZE // BATCH
+DATA = DeviceData(
+  np.arange(SIZE, dtype=np.uint8).reshape(SIZE, 1, 1, 1),
+  np.arange(SIZE, dtype=np.int32) + 100,
+)
+
+
+class Device:
+  """Gathers batches as the compiled functions do, and counts its memory."""
+
+  def __init__(self):
+    self.shapes = set()
+    self.put_arrays = []
+
+  def put(self, tree):
+    self.put_arrays.append(tree)
+    return tree
+
+  def train(self, state, data, order, num_steps):
+    assert len(order) == SIZE
+    assert any(data is tree for tree in self.put_arrays)
+    self.shapes.add(data.images.shape)
+    self.batches = []
+    for step in range(int(state.step), int(state.step) + num_steps):
+      start = step % STEPS_PER_EPOCH * BATCH
+      indices = order[start : start + BATCH]
+      self.batches.append((data.images[indices].ravel(), data.labels[indices]))
+    return state, Metrics.empty(1)
+
+
+@pytest.mark.parametrize('steps_per_call', [1, 2, 5])
+def test_every_step_finds_its_images(steps_per_call):
+  device = Device()
+  train = stream_training(
+    device.train,
+    device.put,
+    batch_size=BATCH,
+    steps_per_epoch=STEPS_PER_EPOCH,
+    steps_per_call=steps_per_call,
+  )
+  permutation = epoch_permutation(jax.random.key(0), 0, SIZE)
+  # In the second epoch, calls of all lengths up to the most.
+  for first in range(STEPS_PER_EPOCH):
+    for num_steps in range(1, min(steps_per_call, STEPS_PER_EPOCH - first) + 1):
+      state = TrainState(np.int32(STEPS_PER_EPOCH + first), (), ())
+      train(state, DATA, permutation, num_steps)
+      assert len(device.batches) == num_steps
+      for i, (images, labels) in enumerate(device.batches, first):
+        expected = permutation[i * BATCH : (i + 1) * BATCH]
+        np.testing.assert_array_equal(images, expected)
+        np.testing.assert_array_equal(labels, expected + 100)
+  # One compilation, of the images of one call.
+  assert device.shapes == {(steps_per_call * BATCH, 1, 1, 1)}
+
+
+def test_every_test_example_is_found():
+  device = Device()
+
+  def evaluate(params, data, indices, weights):
+    assert len(data.images) == BATCH
+    return params, data.images[indices].ravel(), data.labels[indices], weights
+
+  evaluate_batch = stream_evaluation(evaluate, device.put)
+  indices = np.array([19, 20, 21, 21], np.int32)
+  params, images, labels, weights = evaluate_batch('p', DATA, indices, 'w')
+  assert (params, weights) == ('p', 'w')
+  np.testing.assert_array_equal(images, indices)
+  np.testing.assert_array_equal(labels, indices + 100)
