@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from capsjax.errors import UserError
+from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
 
 
@@ -17,7 +17,8 @@ def leave_with(name: str, run: Callable[[], int]) -> None:
   """
   restart_with_huge_pages()
   try:
-    sys.exit(run())
+    with memory_told():
+      sys.exit(run())
   except (UserError, OSError) as error:
     print(f'{name}: error: {error}', file=sys.stderr)
     sys.exit(2)

@@ -91,6 +91,11 @@ def _create_experiment(config: ConfigDict) -> Experiment:
   experiment = Experiment.create(config)
   fields = ('train_size', 'validation_size', 'stop_at_accuracy')
   own = [f'{field}={config[field]}' for field in fields if config[field]]
+  if config.stream_images:
+    raise UserError(
+      '--at-once keeps the images on the device; leave out one of it and '
+      'stream_images'
+    )
   if own:
     raise UserError(
       f'the seeds would differ in their images or length by {", ".join(own)}; '

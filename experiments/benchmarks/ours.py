@@ -52,8 +52,8 @@ class TrainStep:
   ) -> None:
     devices = experiment.devices
     self.state = devices.replicate(experiment.create_state())
-    self._data = experiment.device_data(experiment.dataset.train)
-    self._train_fn = experiment.train_fn(single_step=steps_per_call == 1)
+    self._data = experiment.data_of(experiment.dataset.train)
+    self._train_fn = experiment.train_fn(steps_per_call=steps_per_call)
     size = len(experiment.dataset.train)
     self._order = epoch_permutation(experiment.keys.order, 0, size)
     self._steps = steps_per_call
