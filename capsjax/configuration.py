@@ -35,6 +35,9 @@ MAY_CHANGE = frozenset(
   }
 )
 
+# What a run did that was begun before there was such a field.
+_BEFORE = {'optimizer.use_epsilon_hat': False, 'stream_images': False}
+
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
   """Reads a configuration and changes fields of it.
@@ -137,7 +140,12 @@ def _read_python(path: Path) -> ConfigDict:
 def _read_json(path: Path) -> ConfigDict:
   try:
     fields = json.loads(path.read_text())
-    return ConfigDict(_with_tuples(fields), convert_dict=True)
+    config = ConfigDict(_with_tuples(fields), convert_dict=True)
+    known = flatten(config)
+    config.update_from_flattened_dict(
+      {f: value for f, value in _BEFORE.items() if f not in known}
+    )
+    return config
   except (OSError, AttributeError, TypeError, ValueError) as e:
     raise UserError(
       f'{path} is damaged ({one_line(e)}); give the configuration again with '

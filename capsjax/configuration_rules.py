@@ -76,6 +76,7 @@ _RULES: dict[str, _Rule] = {
   'optimizer.milestones': _ANY,
   'optimizer.min_learning_rate': _at_least(0),
   'optimizer.schedule': _ANY,
+  'optimizer.use_epsilon_hat': _ANY,
   'pairs.max_shift': _at_least(0),
   'pairs.padding': _at_least(0),
   # Of 10,000 images no more pairs than are counted exactly (metrics.py).

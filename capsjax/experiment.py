@@ -101,10 +101,10 @@ class Experiment:
       **config.model,
     )
     require_sense(config, dataset)
+    fields = dict(config.optimizer)
+    use_epsilon_hat = fields.pop('use_epsilon_hat')
     try:
-      schedule = create_schedule(
-        steps_per_epoch=steps_per_epoch, **config.optimizer
-      )
+      schedule = create_schedule(steps_per_epoch=steps_per_epoch, **fields)
     except TypeError as error:
       raise UserError(f'config.optimizer: {error}') from error
     return cls(
@@ -114,7 +114,7 @@ class Experiment:
       devices=devices,
       model=model,
       objective=create_objective(config),
-      optimizer=create_optimizer(schedule),
+      optimizer=create_optimizer(schedule, use_epsilon_hat=use_epsilon_hat),
       schedule=schedule,
       keys=RunKeys.create(config.seed),
     )

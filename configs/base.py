@@ -149,6 +149,8 @@ def get_config() -> ConfigDict:
       'decay_steps': 2000,
       'milestones': (),
       'min_learning_rate': 1e-6,
+      # Whether Adam adds its epsilon where TensorFlow does: the official code.
+      'use_epsilon_hat': False,
     }
   )
 

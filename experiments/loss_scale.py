@@ -29,6 +29,11 @@ COMPARISON = Comparison(
       'mnist',
       ('--config.model.initialization=official',),
     ),
+    Run(
+      'official_epsilon',
+      'mnist',
+      ('--config.optimizer.use_epsilon_hat=True',),
+    ),
     Run('official', 'mnist_official', paper='0.25 ± 0.005'),
   ),
   sizes={

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import optax
 
 from capsjax.errors import UserError
 
 SCHEDULES = ('exponential', 'per_epoch', 'milestones', 'constant')
+
+_B1 = 0.9
+_B2 = 0.999
+_EPSILON = 1e-8
 
 
 def create_schedule(
@@ -40,29 +45,59 @@ def create_schedule(
   Raises:
     UserError: if the schedule is unknown.
   """
-  if schedule == 'exponential':
-    return optax.exponential_decay(
-      learning_rate, decay_steps, decay_rate, end_value=min_learning_rate
-    )
-  if schedule == 'per_epoch':
-    return optax.exponential_decay(
-      learning_rate,
-      steps_per_epoch,
-      decay_rate,
-      staircase=True,
-      end_value=min_learning_rate,
-    )
-  if schedule == 'milestones':
-    steps = {round(epoch * steps_per_epoch): decay_rate for epoch in milestones}
-    falling = optax.piecewise_constant_schedule(learning_rate, steps)
-    return lambda step: jnp.maximum(falling(step), min_learning_rate)
   if schedule == 'constant':
     return optax.constant_schedule(learning_rate)
-  raise UserError(
-    f'unknown optimizer.schedule {schedule!r}; choose {", ".join(SCHEDULES)}'
+  if schedule == 'exponential':
+    rate = optax.exponential_decay(learning_rate, decay_steps, decay_rate)
+  elif schedule == 'per_epoch':
+    rate = optax.exponential_decay(
+      learning_rate, steps_per_epoch, decay_rate, staircase=True
+    )
+  elif schedule == 'milestones':
+    steps = {round(epoch * steps_per_epoch): decay_rate for epoch in milestones}
+    rate = optax.piecewise_constant_schedule(learning_rate, steps)
+  else:
+    raise UserError(
+      f'unknown optimizer.schedule {schedule!r}; choose {", ".join(SCHEDULES)}'
+    )
+  # Optax's own bound is one from above where decay_rate is 1 or more.
+  return lambda step: jnp.maximum(rate(step), min_learning_rate)
+
+
+def create_optimizer(
+  schedule: optax.Schedule, *, use_epsilon_hat: bool = False
+) -> optax.GradientTransformation:
+  """Adam with TensorFlow's default numbers, as in the paper (section 4).
+
+  Args:
+    schedule: the learning rate.
+    use_epsilon_hat: takes steps as TensorFlow does, which adds epsilon to the
+      root of the second moment before its bias is corrected. Where gradients
+      are below 1e-6, the first some hundred steps are shorter then.
+
+  References:
+    Kingma, Ba, "Adam", 2015, Algorithm 1, and the end of section 2 for
+    epsilon hat.
+  """
+  if not use_epsilon_hat:
+    return optax.adam(schedule, b1=_B1, b2=_B2, eps=_EPSILON)
+  return optax.chain(
+    _scale_by_epsilon_hat(), optax.scale_by_learning_rate(schedule)
   )
 
 
-def create_optimizer(schedule: optax.Schedule) -> optax.GradientTransformation:
-  """Adam with TensorFlow's defaults, as in the paper (section 4)."""
-  return optax.adam(schedule, b1=0.9, b2=0.999, eps=1e-8)
+def _scale_by_epsilon_hat() -> optax.GradientTransformation:
+  """As `optax.scale_by_adam`, whose state it has."""
+  adam = optax.scale_by_adam(b1=_B1, b2=_B2, eps=_EPSILON)
+
+  def update(gradients, state, params=None):
+    _, state = adam.update(gradients, state, params)
+    correction = jnp.sqrt(1 - _B2**state.count) / (1 - _B1**state.count)
+    steps = jax.tree.map(
+      lambda mean, square: correction * mean / (jnp.sqrt(square) + _EPSILON),
+      state.mu,
+      state.nu,
+    )
+    return steps, state
+
+  return optax.GradientTransformation(adam.init, update)

@@ -1,3 +1,5 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -57,12 +59,43 @@ def test_unknown_schedule_names_the_known_ones():
     rates(schedule='cosine')
 
 
-def test_adam_has_tensorflows_defaults():
-  """One step of Adam as in its paper, in NumPy."""
-  optimizer = create_optimizer(lambda step: 0.01)
-  params, gradient = np.float32(2.0), np.float32(0.3)
+@pytest.mark.parametrize('decay_rate', [1.0, 1.5])
+@pytest.mark.parametrize('schedule', ['exponential', 'per_epoch', 'milestones'])
+def test_a_rate_that_does_not_fall_is_not_the_least(schedule, decay_rate):
+  got = rates(schedule=schedule, decay_rate=decay_rate, decay_steps=200_000)
+  assert got[:3] == pytest.approx([1e-3] * 3, rel=0.01)
+  assert min(got) >= 0.99e-3
+
+
+@pytest.mark.parametrize('use_epsilon_hat', [False, True])
+@pytest.mark.parametrize('size', [0.3, 1e-7])
+def test_adam_is_that_of_its_paper_or_of_tensorflow(size, use_epsilon_hat):
+  """Some steps in NumPy; the two differ where gradients are small."""
+  optimizer = create_optimizer(
+    lambda step: 0.01, use_epsilon_hat=use_epsilon_hat
+  )
+  params = {'w': jnp.float32(2.0)}
   state = optimizer.init(params)
-  update, _ = optimizer.update(gradient, state, params)
-  mean, square = 0.1 * 0.3 / (1 - 0.9), 0.001 * 0.09 / (1 - 0.999)
-  want = -0.01 * mean / (np.sqrt(square) + 1e-8)
-  np.testing.assert_allclose(update, want, rtol=1e-5)
+  mean = square = 0.0
+  for t in range(1, 6):
+    gradient = np.float32(size * (-0.8) ** t)
+    update, state = optimizer.update({'w': gradient}, state, params)
+    mean = 0.9 * mean + 0.1 * gradient
+    square = 0.999 * square + 0.001 * np.float64(gradient) ** 2
+    rate = 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+    with_hat = -rate * mean / (np.sqrt(square) + 1e-8)
+    of_paper = -rate * mean / (np.sqrt(square) + 1e-8 * np.sqrt(1 - 0.999**t))
+    want = with_hat if use_epsilon_hat else of_paper
+    np.testing.assert_allclose(update['w'], want, rtol=1e-4)
+    if size < 1e-6:
+      assert abs(with_hat / of_paper) < 0.8
+
+
+def test_both_kinds_of_adam_have_the_same_state():
+  """So that a run's checkpoints do not depend on it."""
+  params = {'w': jnp.ones(3)}
+  states = [
+    create_optimizer(lambda step: 0.01, use_epsilon_hat=hat).init(params)
+    for hat in (False, True)
+  ]
+  assert jax.tree.structure(states[0]) == jax.tree.structure(states[1])
