@@ -16,13 +16,18 @@ class UserError(Exception):
 
 @contextmanager
 def memory_told() -> Iterator[None]:
-  """Tells what to do if what is done inside needs more memory than there is.
+  """Tells what to do if there is not enough memory for what is done inside.
 
   Raises:
-    UserError: in place of JAX's error.
+    UserError: in place of Python's error or JAX's.
   """
   try:
     yield
+  except MemoryError as error:
+    raise UserError(
+      f'too little memory ({first_line(error)}); try a smaller '
+      '--config.images.size or --config.train_size'
+    ) from error
   except RuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise

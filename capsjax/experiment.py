@@ -151,14 +151,14 @@ class Experiment:
     """
     try:
       return jax.eval_shape(self.create_state)
-    except (ArithmeticError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
       shape = 'x'.join(map(str, self.image_shape))
       raise UserError(
         f'config.model, for images of {shape}: {one_line(error)}'
       ) from error
 
   def data_of(self, split: Split) -> DeviceData:
-    """A split, on every device; if images are streamed, where it is."""
+    """A split, on every device, or in the host's memory if it is streamed."""
     data = self.examples.arrange(split)
     return data if self.config.stream_images else self.devices.replicate(data)
 

@@ -50,7 +50,7 @@ def require_sense(config: ConfigDict, dataset: Dataset) -> None:
     dataset: the images.
 
   Raises:
-    UserError: so that they do not.
+    UserError: if they do not.
   """
   by_validation = config.select_best_by == 'validation'
   if config.stop_at_accuracy and by_validation and dataset.validation is None:

@@ -1,4 +1,4 @@
-"""A model on the examples of the test set, for who looks at them."""
+"""A model on chosen test examples, for the commands that draw or predict."""
 
 import functools
 import operator

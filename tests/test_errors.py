@@ -1,6 +1,7 @@
 """What the user is told of errors that are not ours."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from capsjax.errors import UserError, memory_told
@@ -12,6 +13,11 @@ def test_too_little_memory_is_told_in_one_line():
     # A pebibyte, which no address of 47 bits reaches.
     jnp.zeros(1 << 50, jnp.int8).block_until_ready()
   assert '\n' not in str(told.value)
+
+
+def test_too_little_memory_of_the_host_is_told():
+  with pytest.raises(UserError, match=r'too little memory'), memory_told():
+    np.empty(1 << 50, np.int8)
 
 
 def test_other_errors_are_defects():

@@ -1,6 +1,5 @@
 """What a run wrote of its course into `metrics.jsonl`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from capsjax.errors import UserError
-from capsjax.training.writers import FILE_NAME
+from capsjax.training.writers import FILE_NAME, read_line
 from capsjax.visualization import Curve
 
 Line = dict[str, Any]
 
 
 def read_course(workdir: Path) -> list[Line]:
-  """The lines of a run's metrics; one that is being written is left out.
+  """The lines of a run's metrics; one that is not whole is left out.
 
   Args:
     workdir: the folder of the run.
@@ -26,8 +25,8 @@ def read_course(workdir: Path) -> list[Line]:
   path = workdir / FILE_NAME
   if not path.is_file():
     raise UserError(f'{workdir} has no {FILE_NAME} yet; train it first')
-  lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
-  course = [json.loads(line) for line in lines if line.endswith('\n')]
+  lines = path.read_bytes().splitlines(keepends=True)
+  course = [found for line in lines if (found := read_line(line))]
   if not course:
     raise UserError(f'{path} is empty yet; train the run for some steps first')
   return course

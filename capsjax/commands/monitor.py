@@ -1,4 +1,4 @@
-"""What a run is measured by, and shown of it, at the end of its epochs."""
+"""Measures a run and shows what it has learned, at the end of its epochs."""
 
 import time
 from typing import Any

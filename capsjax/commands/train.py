@@ -142,13 +142,19 @@ def create_plan(experiment: Experiment) -> Plan:
   config = experiment.config
   # Loops are slow in XLA's code for a CPU, where calls are cheap.
   default = 1 if experiment.devices.platform == 'cpu' else _STEPS_PER_CALL
+  eval_every_steps = max(
+    1, round(config.eval_every_epochs * experiment.steps_per_epoch)
+  )
   return Plan(
     num_steps=config.num_epochs * experiment.steps_per_epoch,
     steps_per_epoch=experiment.steps_per_epoch,
-    steps_per_call=config.steps_per_call or default,
-    eval_every_steps=max(
-      1, round(config.eval_every_epochs * experiment.steps_per_epoch)
+    # No call goes over the end of an epoch, or over an evaluation.
+    steps_per_call=min(
+      config.steps_per_call or default,
+      experiment.steps_per_epoch,
+      eval_every_steps,
     ),
+    eval_every_steps=eval_every_steps,
     checkpoint_every_seconds=config.checkpoint_every_seconds,
     stop_at=config.stop_at_accuracy or None,
   )

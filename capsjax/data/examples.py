@@ -15,7 +15,7 @@ from capsjax.data.preparation import Preparation
 
 
 class DeviceData(NamedTuple):
-  """A split, which goes into the device's memory whole."""
+  """A split, or a part of it, on the device or in the host's memory."""
 
   images: UInt8[Array | np.ndarray, 'size height width channels']
   labels: Int32[Array | np.ndarray, ' size']

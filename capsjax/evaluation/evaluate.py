@@ -10,7 +10,7 @@ from capsjax.data.examples import DeviceData, Examples
 from capsjax.evaluation.metrics import Metrics
 from capsjax.evaluation.objective import Objective
 
-# Called with parameters, a split on the device, and arrays int32 [b] and
+# Called with parameters, a split, and arrays int32 [b] and
 # float32 [b]: the numbers of examples and their weights.
 EvaluateFn = Callable[..., Metrics]
 
@@ -56,7 +56,7 @@ def evaluate(
   Args:
     evaluate_fn: a compiled eval step.
     params: the model's parameters.
-    data: the split, on the device.
+    data: the split.
     size: the number of examples that are made of it.
     batch_size: the number of examples of each call; the last is padded.
     num_classes: the number of classes.

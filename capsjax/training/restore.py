@@ -115,6 +115,14 @@ def _first_whole(
       return _read(entry, template)
     except UserError:
       raise
+    except FileNotFoundError as error:
+      warn(f'skipped a damaged checkpoint, {entry.path}: {first_line(error)}')
+    except (OSError, MemoryError) as error:
+      # It may be whole; to go on from an older one would delete it.
+      raise UserError(
+        f'cannot read {entry.path} ({first_line(error)}); mend that, or move '
+        'it away if it is damaged'
+      ) from error
     except Exception as error:  # Orbax raises whatever its depths meet.
       warn(f'skipped a damaged checkpoint, {entry.path}: {first_line(error)}')
   return None
@@ -160,8 +168,9 @@ def _read_leaves(path: Path, template: Any) -> Any:
 def _nothing_to_restore(directory: Path, which: str | int, tried: int) -> str:
   if which == 'latest':
     return (
-      f'every checkpoint in {directory} is damaged ({tried} tried); delete '
-      'that folder to start from step 0, or choose another --workdir'
+      f'every checkpoint in {directory} is damaged ({tried} tried), or '
+      'written by another Orbax; move that folder away to start from step 0, '
+      'or choose another --workdir'
     )
   wanted = f'step {which}' if isinstance(which, int) else f'the {which} one'
   fault = 'is damaged' if tried else 'does not exist'

@@ -56,11 +56,16 @@ def stream_training(
   Returns:
     The function, which gives the same results.
   """
+  # The state of the call before and its step: to read that from the device
+  # would be to wait for it, and to do nothing for the next call meanwhile.
+  last: tuple[TrainState | None, int] = (None, 0)
 
   def train(
     state: TrainState, data: DeviceData, permutation: jax.Array, num_steps: int
   ) -> tuple[TrainState, Metrics]:
-    start = int(state.step) % steps_per_epoch * batch_size
+    nonlocal last
+    step = last[1] if state is last[0] else int(state.step)
+    start = step % steps_per_epoch * batch_size
     count = num_steps * batch_size
     wanted = np.asarray(permutation)[start : start + count]
     # Padded, so that all calls have one shape, and one compilation serves them.
@@ -68,7 +73,9 @@ def stream_training(
     taken, numbers = window(data, np.pad(wanted, padding))
     order = np.zeros(len(permutation), np.int32)
     order[start : start + count] = numbers[:count]
-    return train_fn(state, put(taken), put(order), num_steps)
+    state, metrics = train_fn(state, put(taken), put(order), num_steps)
+    last = (state, step + num_steps)
+    return state, metrics
 
   return train
 

@@ -138,15 +138,29 @@ def _drop_lines_after(path: Path, step: int) -> None:
     return
   old = path.read_bytes()
   lines = old.splitlines(keepends=True)
-  new = b''.join(line for line in lines if _is_whole_until(line, step))
+  new = b''.join(
+    line
+    for line in lines
+    if (found := read_line(line)) and found['step'] <= step
+  )
   if new != old:
     replacement = path.with_suffix('.tmp')
     replacement.write_bytes(new)
     os.replace(replacement, path)
 
 
-def _is_whole_until(line: bytes, step: int) -> bool:
+def read_line(line: bytes) -> dict[str, Any] | None:
+  """The numbers of a line by name.
+
+  Args:
+    line: of the file, with its end.
+
+  Returns:
+    The numbers; None if it is damaged, or being written.
+  """
   try:
-    return line.endswith(b'\n') and json.loads(line)['step'] <= step
-  except (ValueError, TypeError, KeyError):
-    return False
+    found = json.loads(line)
+  except ValueError:
+    return None
+  is_metrics = isinstance(found, dict) and isinstance(found.get('step'), int)
+  return found if is_metrics and line.endswith(b'\n') else None

@@ -44,8 +44,8 @@ def confusion_figure(
   axes.set_ylabel('true')
   if count > _MOST_NUMBERS:
     return figure
-  axes.set_xticks(range(count), names)
-  axes.set_yticks(range(count), names)
+  axes.set_xticks(range(count), names, parse_math=False)
+  axes.set_yticks(range(count), names, parse_math=False)
   for row, column in np.argwhere(confusion):
     axes.text(
       column,

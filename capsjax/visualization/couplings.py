@@ -87,7 +87,7 @@ def coupling_figure(
       interpolation='bilinear',
       extent=extent,
     )
-    axes.set_title(title, fontsize=FONT_SIZE + 1)
+    axes.set_title(title, fontsize=FONT_SIZE + 1, parse_math=False)
   figure.colorbar(
     shown, ax=panels, label='for the class (red), against it (blue)'
   )

@@ -117,7 +117,7 @@ def overlap_figure(
       axes, list(rows.values()), row_labels=list(rows), column_labels=heads
     )
     if title:
-      axes.set_title(title, fontsize=FONT_SIZE + 1)
+      axes.set_title(title, fontsize=FONT_SIZE + 1, parse_math=False)
   return figure
 
 

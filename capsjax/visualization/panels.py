@@ -36,8 +36,11 @@ def draw_grid(
   # matplotlib reads colour map and range only of an image without colour.
   axes.imshow(picture, cmap='gray', vmin=0, vmax=1, interpolation='nearest')
   height, width = (side + 1 for side in rows[0].shape[1:3])
-  axes.set_yticks(_centres(row_labels, height), row_labels)
-  axes.set_xticks(_centres(column_labels, width), column_labels)
+  # A name may hold a $.
+  axes.set_yticks(_centres(row_labels, height), row_labels, parse_math=False)
+  axes.set_xticks(
+    _centres(column_labels, width), column_labels, parse_math=False
+  )
   axes.tick_params(
     length=0, labelsize=FONT_SIZE, labeltop=True, labelbottom=False
   )

@@ -76,5 +76,5 @@ def perturbation_figure(
       column_labels=[f'{offset:+.2f}' for offset in offsets],
     )
     axes.tick_params(axis='x', labelrotation=90)
-    axes.set_title(title, fontsize=FONT_SIZE + 3)
+    axes.set_title(title, fontsize=FONT_SIZE + 3, parse_math=False)
   return figure

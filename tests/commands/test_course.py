@@ -20,8 +20,9 @@ COURSE = (
 
 def test_training_time_adds_up_the_steps_by_their_speeds(tmp_path):
   lines = ''.join(json.dumps(line) + '\n' for line in COURSE)
+  damaged = '\x00\x00\n{"step": 8\n[]\n'
   being_written = '{"step": 90, "train/images_per_second": 1.0}'
-  (tmp_path / 'metrics.jsonl').write_text(lines + being_written)
+  (tmp_path / 'metrics.jsonl').write_text(damaged + lines + being_written)
   course = read_course(tmp_path)
   assert training_seconds(course, 50) == pytest.approx(13.5)
   assert training_seconds(course, 100) == pytest.approx(27)

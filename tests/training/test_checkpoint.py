@@ -290,6 +290,21 @@ def test_half_written_folder_and_folder_of_another_step(copy, warnings):
   assert 'holds step 1' in warnings[1]
 
 
+@pytest.mark.parametrize('error', [PermissionError, OSError, MemoryError])
+def test_what_cannot_be_read_now_is_not_taken_for_damage(
+  copy, warnings, monkeypatch, error
+):
+  """To go on from an older one would delete it."""
+
+  def refuse(*args, **kwargs):
+    raise error('not now')
+
+  monkeypatch.setattr(ocp.PyTreeCheckpointHandler, 'restore', refuse)
+  with pytest.raises(UserError, match=r'cannot read .*latest/2 .*not now'):
+    restore(copy, make_state(0), warn=warnings.append)
+  assert not warnings
+
+
 def test_damaged_latest_falls_back_to_best(copy, warnings):
   save(copy, best=[1])
   for step in ('1', '2'):
@@ -298,7 +313,7 @@ def test_damaged_latest_falls_back_to_best(copy, warnings):
   assert restored.path == copy / 'best' / '1'
   assert len(warnings) == 2
   shutil.rmtree(copy / 'best' / '1' / 'state')
-  with pytest.raises(UserError, match=r'every checkpoint .* delete that'):
+  with pytest.raises(UserError, match=r'every checkpoint .* move that'):
     restore(copy, make_state(0), warn=warnings.append)
   for which in ('best', 2):
     with pytest.raises(UserError, match='damaged; there are latest: 1, 2; '):

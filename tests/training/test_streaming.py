@@ -67,6 +67,35 @@ def test_every_step_finds_its_images(steps_per_call):
   assert device.shapes == {(steps_per_call * BATCH, 1, 1, 1)}
 
 
+class NotYet:
+  """A step that is still being computed."""
+
+  def __int__(self):
+    raise AssertionError('the host waits for the device')
+
+
+def test_the_host_does_not_wait_for_the_steps_before():
+  starts = []
+
+  def train_fn(state, data, order, num_steps):
+    starts.append(int(np.flatnonzero(order == 1)[0]) - 1)
+    return TrainState(NotYet(), (), ()), Metrics.empty(1)
+
+  train = stream_training(
+    train_fn,
+    lambda tree: tree,
+    batch_size=BATCH,
+    steps_per_epoch=STEPS_PER_EPOCH,
+    steps_per_call=2,
+  )
+  permutation = epoch_permutation(jax.random.key(0), 0, SIZE)
+  state = TrainState(np.int32(0), (), ())
+  # An epoch of five steps, and the next one.
+  for num_steps in (2, 2, 1, 2):
+    state, _ = train(state, DATA, permutation, num_steps)
+  assert starts == [0, 2 * BATCH, 4 * BATCH, 0]
+
+
 def test_every_test_example_is_found():
   device = Device()
 

@@ -196,6 +196,21 @@ def test_a_capsule_of_length_zero_has_an_empty_map():
   assert not found.any()
 
 
+def test_a_name_may_be_what_matplotlib_takes_for_mathematics():
+  """A picture that breaks would end the training that draws it."""
+  names = ['$1_$5', '$^$']
+  pixels = np.random.default_rng(7).random((2, 3, 4, 8, 8, 1))
+  figures = (
+    visualization.confusion_figure(np.eye(2, dtype=int), names),
+    visualization.coupling_figure(
+      pixels[:, 0, 0], pixels[:, 0, 0, ..., 0], names
+    ),
+    visualization.perturbation_figure(pixels, np.arange(4.0), names),
+  )
+  for figure in figures:
+    assert png(figure)
+
+
 def test_couplings_are_drawn_over_their_images():
   # As bright and as dark as standardised ones are.
   images = 4 * np.random.default_rng(5).random((3, 8, 8, 1)) - 2
