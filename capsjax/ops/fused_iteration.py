@@ -121,7 +121,8 @@ def _agreement(block, vectors):
   Returns:
     `u_i . (W_ij^T v_j)`, `[out_caps, block_caps, batch]`.
   """
-  products = jnp.matmul(block.kernel, vectors).reshape(-1, *block.inputs.shape)
+  products = jnp.matmul(block.kernel, vectors)
+  products = products.reshape(len(vectors), *block.inputs.shape)
   wide = at_least_float32(products.dtype)
   return jnp.sum(products * block.inputs[None], 2, dtype=wide)
 
@@ -137,7 +138,8 @@ def _weighted_sum(block, weights):
     `sum_i W_ij (c_ij u_i)`, `[out_caps, out_dim, batch]`.
   """
   weighted = weights[:, :, None] * block.inputs[None]
-  weighted = weighted.reshape(len(weights), -1, weights.shape[-1])
+  out_caps, block_caps, in_dim, batch = weighted.shape
+  weighted = weighted.reshape(out_caps, block_caps * in_dim, batch)
   # The transpose by itself: XLA's product with a transposed factor is slower.
   kernel = lax.optimization_barrier(block.kernel.swapaxes(1, 2))
   wide = at_least_float32(weighted.dtype)
@@ -163,7 +165,7 @@ def _blocks_grad(block, votes_grad, log_priors_grad):
   in_dim = block.inputs.shape[1]
   # Two products read it, and XLA would compute it for each.
   votes_grad = lax.optimization_barrier(
-    votes_grad.reshape(block_caps, -1, batch)
+    votes_grad.reshape(block_caps, out_caps * out_dim, batch)
   )
   kernel = block.kernel.reshape(out_caps, block_caps, in_dim, out_dim)
   kernel = lax.optimization_barrier(

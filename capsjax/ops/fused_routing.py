@@ -9,6 +9,8 @@ iteration reads them twice. Here they are never held. Two identities help:
   sum of all capsules so far, so no logits are kept between iterations.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -72,18 +74,22 @@ def fused_dynamic_routing(
     couplings `c_ij`, iterations first.
 
   Raises:
-    ValueError: if `num_iterations` is below 1.
+    ValueError: if `num_iterations` is below 1, or inputs and kernel do not have
+      the same capsules or dtype.
 
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 2
     and Procedure 1.
   """
   check_num_iterations(num_iterations)
+  _require_fit(inputs, kernel)
   options = Options(leaky, stop_gradient, return_couplings)
   batch, (in_caps, out_caps) = inputs.shape[:-2], kernel.shape[:2]
-  flat_inputs = inputs.reshape(-1, *inputs.shape[-2:])
+  flat_inputs = inputs.reshape(math.prod(batch), *inputs.shape[-2:])
   if log_priors is not None:
     log_priors = log_priors.astype(inputs.dtype)
+  if bias is not None:
+    bias = bias.astype(inputs.dtype)
 
   def activate(preactivations):
     if bias is not None:
@@ -117,7 +123,23 @@ def fused_dynamic_routing(
   capsules = capsules.reshape(*batch, *capsules.shape[1:])
   if not return_couplings:
     return capsules
-  return capsules, jnp.stack(all_couplings).reshape(-1, *batch, *shape[1:])
+  return capsules, jnp.stack(all_couplings).reshape(
+    num_iterations, *batch, *shape[1:]
+  )
+
+
+def _require_fit(inputs, kernel):
+  in_caps, _, in_dim, _ = kernel.shape
+  if inputs.shape[-2:] != (in_caps, in_dim):
+    raise ValueError(
+      f'inputs of shape {inputs.shape} do not end in the (in_caps, in_dim) of '
+      f'the kernel, {(in_caps, in_dim)}'
+    )
+  if inputs.dtype != kernel.dtype:
+    raise ValueError(
+      f'inputs are {inputs.dtype} and the kernel is {kernel.dtype}; give them '
+      'one dtype'
+    )
 
 
 def _weighted_votes_sum(inputs, kernel, couplings):
@@ -135,6 +157,6 @@ def _weighted_votes_sum(inputs, kernel, couplings):
   weighted = kernel * couplings[..., None, None]
   # Not an einsum, for which XLA transposes the inputs too.
   matrix = weighted.swapaxes(1, 2).reshape(in_caps * in_dim, -1)
-  return (inputs.reshape(len(inputs), -1) @ matrix).reshape(
-    -1, out_caps, out_dim
+  return (inputs.reshape(len(inputs), in_caps * in_dim) @ matrix).reshape(
+    len(inputs), out_caps, out_dim
   )

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -163,3 +164,41 @@ def test_lowers_for_accelerators(platform):
   slope = jax.jit(gradient_of(ops.fused_dynamic_routing))
   program = slope.trace(*big()).lower(lowering_platforms=(platform,))
   assert 'dot_general' in program.as_text()
+
+
+def test_no_example_is_routed_to_none():
+  inputs, kernel = arrays()
+  route = functools.partial(ops.fused_dynamic_routing, return_couplings=True)
+  capsules, couplings = route(inputs[:0], kernel)
+  assert capsules.shape == (0, OUT_CAPS, OUT_DIM)
+  assert couplings.shape == (3, 0, IN_CAPS, OUT_CAPS)
+  gradient = jax.grad(lambda k: route(inputs[:0], k)[0].sum())(kernel)
+  assert not gradient.any()
+
+
+def test_a_bias_of_another_dtype_has_its_gradient():
+  """As parameters are float32 where the computation is in bfloat16."""
+  inputs, kernel = (array.astype(jnp.bfloat16) for array in arrays())
+  bias = jnp.full((OUT_CAPS, OUT_DIM), 0.1, jnp.float32)
+
+  def total(bias):
+    routed = ops.fused_dynamic_routing(inputs, kernel, bias=bias)
+    assert routed.dtype == jnp.bfloat16
+    return jnp.sum(routed.astype(jnp.float32))
+
+  gradient = jax.grad(total)(bias)
+  assert gradient.dtype == jnp.float32 and gradient.any()
+
+
+def test_a_kernel_of_another_dtype_is_refused():
+  inputs, kernel = arrays()
+  with pytest.raises(ValueError, match='bfloat16 and the kernel is float32'):
+    ops.fused_dynamic_routing(inputs.astype(jnp.bfloat16), kernel)
+
+
+def test_swapped_axes_are_refused(monkeypatch):
+  """With one iteration they would go unnoticed where shapes are not checked."""
+  monkeypatch.setattr(jaxtyping.config, 'jaxtyping_disable', True)
+  inputs, kernel = arrays()
+  with pytest.raises(ValueError, match=r'do not end in .*\(13, 2\)'):
+    ops.fused_dynamic_routing(inputs.swapaxes(1, 2), kernel, num_iterations=1)
