@@ -6,6 +6,7 @@ Nothing slow is imported here: help and mistakes answer at once.
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 _DESCRIPTION = """\
@@ -77,6 +78,8 @@ def parse(
     help='what to do: train if not given; see below',
     metavar='COMMAND',
   )
+  version = f'capsjax {metadata.version("capsjax")}'
+  add('--version', action='version', version=version)
   add(
     '--config',
     type=Path,

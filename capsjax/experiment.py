@@ -151,7 +151,7 @@ class Experiment:
     """
     try:
       return jax.eval_shape(self.create_state)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
       shape = 'x'.join(map(str, self.image_shape))
       raise UserError(
         f'config.model, for images of {shape}: {one_line(error)}'

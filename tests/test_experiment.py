@@ -136,6 +136,13 @@ def test_streamed_images_give_the_same_network(steps_per_call):
   jax.tree.map(np.testing.assert_array_equal, *found)
 
 
+def test_a_model_that_cannot_be_built_is_told():
+  field = '--config.model.num_iterations=0'
+  experiment = create('svhn', (32, 32, 3), 10, field)
+  with pytest.raises(UserError, match=r'^config.model, for images of 32x32x3'):
+    experiment.state_template()
+
+
 def test_a_crop_larger_than_the_images_is_told():
   with pytest.raises(UserError, match='crop_size=24 is larger'):
     create('cifar10', (20, 20, 3), 10).state_template()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 
 import numpy as np
 import pytest
@@ -446,6 +447,14 @@ def test_a_loss_not_finite_stops_and_keeps_what_was_good(run, tiny, tmp_path):
     if steps:
       saved = arrays(workdir, which)
       assert all(np.isfinite(leaf).all() for leaf in saved.values())
+
+
+def test_the_version_is_that_of_the_project(run, repository):
+  project = tomllib.loads((repository / 'pyproject.toml').read_text())[
+    'project'
+  ]
+  status, out, _ = run('--version')
+  assert (status, out) == (0, f'capsjax {project["version"]}\n')
 
 
 def test_help_teaches(run):

@@ -22,6 +22,8 @@ _NAMED_VALUES: dict[str, Mapping[str, Any]] = {
   'dtype': {'float32': jnp.float32, 'bfloat16': jnp.bfloat16},
 }
 
+_PAIRS = {'conv_kernel_size', 'primary_kernel_size', 'primary_strides'}
+
 
 def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
   """Builds a model from its name and fields.
@@ -35,7 +37,8 @@ def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
     The module, without parameters.
 
   Raises:
-    UserError: if the name, a field or a named value is unknown.
+    UserError: if the name, a field or a named value is unknown, or a field for
+      height and width has not two numbers.
   """
   model = choose(_MODELS, name, 'model')
   if model is CapsNet:
@@ -43,6 +46,12 @@ def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
   known = [f for f in model.__dataclass_fields__ if f not in ('parent', 'name')]
   for field in fields:
     choose(dict.fromkeys(known), field, f'field of model {name!r}')
+  for field in _PAIRS & fields.keys():
+    if len(fields[field]) != 2:
+      raise UserError(
+        f'model.{field}={fields[field]} is for height and width; give two '
+        'numbers, such as (9, 9)'
+      )
   values = {
     field: choose(_NAMED_VALUES[field], value, f'model.{field}')
     if field in _NAMED_VALUES and isinstance(value, str)

@@ -130,3 +130,10 @@ def test_mistakes_are_told_with_the_nearest_names(name, fields, words):
   assert '\n' not in message
   for word in words:
     assert word in message
+
+
+@pytest.mark.parametrize('value', [(9,), (9, 9, 9)])
+@pytest.mark.parametrize('field', ['conv_kernel_size', 'primary_strides'])
+def test_height_and_width_need_a_number_each(field, value):
+  with pytest.raises(UserError, match=rf'model\.{field}=.*give two numbers'):
+    create_model('capsnet', **{field: value})
