@@ -106,6 +106,13 @@ def parse(
     'best is there if images were held out, --config.validation_size=5000',
   )
   add(
+    '--output',
+    type=Path,
+    metavar='DIR',
+    help='folder that pictures, pages and measurements are written to; that of '
+    'the run, or of the first one compared, if not given',
+  )
+  add(
     '--pictures',
     type=Path,
     nargs='+',
@@ -149,6 +156,8 @@ def parse(
     parser.error('runs are compared by their whole course; no --checkpoint')
   if options.command == 'train' and options.checkpoint != 'latest':
     parser.error('a run goes on from its latest checkpoint; no --checkpoint')
+  if options.command == 'train' and options.output:
+    parser.error('a run is written to --workdir; no --output')
   if bool(options.pictures) != (options.command == 'predict'):
     parser.error('predict needs --pictures PATH..., and nothing else does')
   return options, overrides

@@ -1,9 +1,10 @@
 """Capsule networks from the command line: the program `capsjax`."""
 
 import argparse
+import functools
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,26 +73,23 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     process_id=options.process_id,
     matmul_precision=config.matmul_precision,
   )
-  readers = {
+  readers: dict[str, Callable[..., object]] = {
     'evaluate': evaluate.run,
     'reconstruct': reconstruct.run,
     'perturb': perturb.run,
     'explore': explore.run,
+    'predict': functools.partial(predict.run, pictures=options.pictures),
+  }
+  places = {
+    'checkpoint_name': options.checkpoint,
+    'output': options.output or workdir,
   }
   if options.command == 'train':
     train.run(config, workdir)
   elif options.command == 'report':
-    report.run(configs, checkpoint_name=options.checkpoint)
-  elif options.command == 'predict':
-    predict.run(
-      config,
-      workdir,
-      checkpoint_name=options.checkpoint,
-      pictures=options.pictures,
-    )
+    report.run(configs, **places)
   else:
-    read = readers[options.command]
-    read(config, workdir, checkpoint_name=options.checkpoint)
+    readers[options.command](config, workdir, **places)
   return 0
 
 

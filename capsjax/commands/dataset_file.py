@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from capsjax.commands.output import write_text
 from capsjax.data import Dataset, Split
 from capsjax.errors import UserError
 
@@ -14,10 +15,8 @@ FILE_NAME = 'dataset.json'
 
 def save(dataset: Dataset, workdir: Path) -> None:
   """Writes the classes and the shape of the images into the folder of a run."""
-  text = json.dumps(_describe(dataset), indent=2)
-  partial = workdir / f'{FILE_NAME}.partial'
-  partial.write_text(text + '\n', encoding='utf-8')
-  partial.replace(workdir / FILE_NAME)
+  text = json.dumps(_describe(dataset), indent=2) + '\n'
+  write_text(workdir / FILE_NAME, text)
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

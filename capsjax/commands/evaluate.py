@@ -8,6 +8,7 @@ import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from capsjax.commands.output import write_text
 from capsjax.commands.trained import Trained
 from capsjax.data import Dataset
 from capsjax.evaluation import Results
@@ -15,13 +16,16 @@ from capsjax.evaluation import Results
 FILE_NAME = 'evaluation.json'
 
 
-def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
+def run(
+  config: ConfigDict, workdir: Path, *, checkpoint_name: str, output: Path
+) -> Results:
   """Evaluates every test image once; prints, and writes `evaluation.json`.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
+    output: the folder that is written to.
 
   Returns:
     The metrics.
@@ -36,8 +40,8 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Results:
     print(_table(results, experiment.dataset, trained.step))
     record = {'step': trained.step, 'dataset': experiment.dataset.name}
     record |= {'error_percent': results.error} | dataclasses.asdict(results)
-    path = workdir / FILE_NAME
-    path.write_text(json.dumps(record, indent=2) + '\n')
+    path = output / FILE_NAME
+    write_text(path, json.dumps(record, indent=2) + '\n')
     print(f'written to {path}')
   return results
 

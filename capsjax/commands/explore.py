@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
+from capsjax.commands.output import write_text
 from capsjax.commands.pictures import require_decoder, require_single_objects
 from capsjax.commands.trained import Trained
 from capsjax.errors import UserError
@@ -15,13 +16,16 @@ FILE_NAME = 'explorer.html'
 _NUM_IMAGES = 200
 
 
-def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
+def run(
+  config: ConfigDict, workdir: Path, *, checkpoint_name: str, output: Path
+) -> Path:
   """Writes `explorer.html`, which any browser opens.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
+    output: the folder that is written to.
 
   Returns:
     The file.
@@ -60,7 +64,7 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
     primary_scale=model.primary_scale,
     perturbation_range=config.pictures.perturbation_range,
   )
-  path = workdir / FILE_NAME
-  path.write_text(page, encoding='utf-8')
+  path = output / FILE_NAME
+  write_text(path, page)
   print(f'written to {path} ({len(page) / 1e6:.0f} MB); open it in a browser')
   return path

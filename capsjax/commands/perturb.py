@@ -20,7 +20,9 @@ if TYPE_CHECKING:
   import matplotlib.figure
 
 
-def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
+def run(
+  config: ConfigDict, workdir: Path, *, checkpoint_name: str, output: Path
+) -> Path:
   """Writes `pictures/perturbations.png`, and a picture for each image in it.
 
   There is one test image of every class, the first that is predicted right,
@@ -30,6 +32,7 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
+    output: the folder that is written to.
 
   Returns:
     The file with all classes.
@@ -45,8 +48,8 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
   labels = trained.experiment.dataset.test.labels
   for position in chosen:
     figure = draw(trained, np.array([position]))
-    save_figure(figure, workdir, f'perturbations_{labels[position]}.png')
-  return save_figure(draw(trained, chosen), workdir, 'perturbations.png')
+    save_figure(figure, output, f'perturbations_{labels[position]}.png')
+  return save_figure(draw(trained, chosen), output, 'perturbations.png')
 
 
 def draw(

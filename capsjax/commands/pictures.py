@@ -9,7 +9,7 @@ from capsjax.errors import UserError
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The folder of a run's pictures.
+# The folder of pictures, in that of a run.
 PICTURES = 'pictures'
 _DOTS_PER_INCH = 120
 
@@ -47,21 +47,21 @@ def require_single_objects(trained: Trained) -> None:
 
 
 def save_figure(
-  figure: 'matplotlib.figure.Figure', workdir: Path, name: str
+  figure: 'matplotlib.figure.Figure', output: Path, name: str
 ) -> Path:
-  """Writes a PNG file among the run's pictures and tells where it is.
+  """Writes a PNG file into `pictures` and tells where it is.
 
   The same figure, made anew, gives the same bytes.
 
   Args:
     figure: what to write.
-    workdir: the folder of the run.
+    output: the folder that is written to.
     name: the file's name.
 
   Returns:
     The file.
   """
-  path = workdir / PICTURES / name
+  path = output / PICTURES / name
   path.parent.mkdir(parents=True, exist_ok=True)
   # Without the name and version of the program, which differ by machine.
   figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={'Software': None})

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
 from capsjax.commands import dataset_file
+from capsjax.commands.output import write_text
 from capsjax.commands.trained import Trained
 from capsjax.data import Preparation, SingleExamples, Split
 from capsjax.data.folder import find_files, read_pictures
@@ -24,6 +25,7 @@ def run(
   workdir: Path,
   *,
   checkpoint_name: str,
+  output: Path,
   pictures: Sequence[Path],
 ) -> Path:
   """Prints the likeliest classes of pictures; writes `predictions.json`.
@@ -35,6 +37,7 @@ def run(
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
+    output: the folder that is written to.
     pictures: PNG and JPEG files, and folders of them. Each is resized as
       `load_folder` does it to what the network was trained on.
 
@@ -65,7 +68,7 @@ def run(
   named = dict(zip(names, scores.tolist(), strict=True))
   class_names = trained.experiment.dataset.class_names
   print(_table(named, class_names, trained.experiment.examples.num_objects))
-  path = workdir / FILE_NAME
+  path = output / FILE_NAME
   record = {
     'step': trained.step,
     'scores': {
@@ -73,7 +76,7 @@ def run(
       for name, of_picture in named.items()
     },
   }
-  path.write_text(json.dumps(record, indent=2) + '\n', encoding='utf-8')
+  write_text(path, json.dumps(record, indent=2) + '\n')
   print(f'written to {path}')
   return path
 

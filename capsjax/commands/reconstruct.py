@@ -17,7 +17,9 @@ if TYPE_CHECKING:
   import matplotlib.figure
 
 
-def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
+def run(
+  config: ConfigDict, workdir: Path, *, checkpoint_name: str, output: Path
+) -> Path:
   """Writes `pictures/reconstructions.png`.
 
   It shows the first test images that are predicted right, and the first that
@@ -28,6 +30,7 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
+    output: the folder that is written to.
 
   Returns:
     The file.
@@ -40,7 +43,7 @@ def run(config: ConfigDict, workdir: Path, *, checkpoint_name: str) -> Path:
   chosen = first_right_and_wrong(trained, config.pictures.num_images)
   several = trained.experiment.examples.num_objects > 1
   figure = (overlap.draw if several else draw)(trained, chosen)
-  return save_figure(figure, workdir, 'reconstructions.png')
+  return save_figure(figure, output, 'reconstructions.png')
 
 
 def draw(

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from capsjax.commands.compare import comparison
 from capsjax.commands.describe import description
+from capsjax.commands.output import write_text
 from capsjax.commands.trained import Trained
 from capsjax.visualization import report_page
 
@@ -14,12 +15,15 @@ FILE_NAME = 'report.html'
 COMPARISON_NAME = 'comparison.html'
 
 
-def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
-  """Writes `report.html`, or `comparison.html` into the first run's folder.
+def run(
+  configs: Mapping[Path, ConfigDict], *, checkpoint_name: str, output: Path
+) -> Path:
+  """Writes `report.html`, or of several runs `comparison.html`.
 
   Args:
     configs: the configuration of each run by its folder; several are compared.
     checkpoint_name: 'latest', 'best', or the number of a step, of a single run.
+    output: the folder that is written to.
 
   Returns:
     The file.
@@ -32,7 +36,7 @@ def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
     title = f'{len(configs)} runs compared'
     subtitle = ', '.join(map(str, configs))
     sections = comparison(configs)
-    path = workdir / COMPARISON_NAME
+    path = output / COMPARISON_NAME
   else:
     trained = Trained.open(
       configs[workdir], workdir, checkpoint_name=checkpoint_name
@@ -40,8 +44,8 @@ def run(configs: Mapping[Path, ConfigDict], *, checkpoint_name: str) -> Path:
     title = f'{trained.experiment.dataset.name}: {workdir.name}'
     subtitle = f'checkpoint of step {trained.step:,}'
     sections = description(trained)
-    path = workdir / FILE_NAME
+    path = output / FILE_NAME
   page = report_page(title, subtitle, sections)
-  path.write_text(page, encoding='utf-8')
+  write_text(path, page)
   print(f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser')
   return path

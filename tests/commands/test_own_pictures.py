@@ -168,6 +168,27 @@ def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):
   assert 'nowhere' in capsjax('predict', *moved, *words).refusal
 
 
+def test_what_is_found_may_be_written_elsewhere(trained, pictures, tmp_path):
+  """Of a run in a folder that may only be read."""
+  workdir = shutil.copytree(trained[0], tmp_path / 'run')
+  before = {p: p.is_file() and p.read_bytes() for p in workdir.rglob('*')}
+  output = tmp_path / 'deep' / 'inside'
+  words = ('--workdir', workdir, '--output', output)
+  for command in ('evaluate', 'reconstruct', 'perturb', 'report'):
+    done = capsjax(command, *words)
+    assert done.status == 0, done.err
+    assert f'written to {output}' in done.out
+  done = capsjax('predict', *words, '--pictures', pictures / 'hole')
+  assert done.status == 0, done.err
+  after = {p: p.is_file() and p.read_bytes() for p in workdir.rglob('*')}
+  assert after == before
+  assert {p.name for p in output.iterdir()} == {
+    *('evaluation.json', 'predictions.json', 'report.html', 'pictures')
+  }
+  assert len(list((output / 'pictures').iterdir())) == 4
+  assert '--output' in capsjax('train', *words).err
+
+
 def test_pictures_may_stay_in_the_hosts_memory(trained, tmp_path):
   workdir = shutil.copytree(trained[0], tmp_path / 'run')
   found = []
