@@ -102,8 +102,9 @@ def parse(
     '--checkpoint',
     metavar='NAME',
     default='latest',
-    help='what is measured or drawn: latest (the default), best, or a step; '
-    'best is there if images were held out, --config.validation_size=5000',
+    help='what is measured or drawn, or where training goes on from, and all '
+    'after it is trained anew: latest (the default), best, or a step; best is '
+    'there if images were held out, --config.validation_size=5000',
   )
   add(
     '--output',
@@ -154,8 +155,6 @@ def parse(
     parser.error('runs that are compared have configurations of their own')
   if len(options.workdir) > 1 and options.checkpoint != 'latest':
     parser.error('runs are compared by their whole course; no --checkpoint')
-  if options.command == 'train' and options.checkpoint != 'latest':
-    parser.error('a run goes on from its latest checkpoint; no --checkpoint')
   if options.command == 'train' and options.output:
     parser.error('a run is written to --workdir; no --output')
   if bool(options.pictures) != (options.command == 'predict'):

@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     'output': options.output or workdir,
   }
   if options.command == 'train':
-    train.run(config, workdir)
+    train.run(config, workdir, checkpoint_name=options.checkpoint)
   elif options.command == 'report':
     report.run(configs, **places)
   else:

@@ -108,7 +108,7 @@ def _start(experiment: Experiment, seed: int, workdir: Path) -> Start:
   folder, template = workdir / CHECKPOINTS, experiment.state_template()
   restored = restore(folder, template, warn=print)
   if restored is not None:
-    best = best_metric(folder, template, warn=print)
+    best = best_metric(folder, template, until=restored.step, warn=print)
     return Start(seed, workdir, restored.state, best)
   experiment = dataclasses.replace(experiment, keys=RunKeys.create(seed))
   state = jax.device_get(experiment.create_state())

@@ -244,6 +244,24 @@ def test_two_processes_train_as_one_does(command, run, tiny, tmp_path):
     np.testing.assert_allclose(a[name], b[name], rtol=2e-2, atol=2e-3)
 
 
+def test_training_goes_on_from_the_checkpoint_that_is_named(
+  run, tiny, tmp_path
+):
+  workdir = tmp_path / 'run'
+  words = ('--config', tiny, '--workdir', workdir)
+  assert run(*words, '--config.checkpoint_every_seconds=0')[0] == 0
+  kept = available_steps(workdir / 'checkpoints')
+  assert kept['latest'] == [STEPS - 1, STEPS]
+  expected, course = arrays(workdir), records(workdir)
+  for name, step in (('13', 13), ('best', kept['best'][0])):
+    status, out, err = run('--workdir', workdir, '--checkpoint', name)
+    assert status == 0, err
+    if step < STEPS:
+      assert f'continued after step {step}' in out
+    assert_same_bits(expected, arrays(workdir))
+    assert [r['step'] for r in records(workdir)] == [r['step'] for r in course]
+
+
 def test_damaged_newest_checkpoint_is_skipped(run, tiny, tmp_path):
   workdir = tmp_path / 'run'
   words = ('--config', tiny, '--workdir', workdir)
@@ -265,6 +283,7 @@ def test_damaged_newest_checkpoint_is_skipped(run, tiny, tmp_path):
   assert 'continued after step 13' in out
 
 
+TO_NOWHERE = ('--workdir', 'nowhere')
 MISTAKES = {
   'no arguments': ([], 'give --config'),
   'no such config': (['--config', 'configs/nothing.py'], 'nothing.py'),
@@ -350,9 +369,17 @@ MISTAKES = {
     ['--config', 'configs/digits.py', '--pictures', 'a.png'],
     'predict',
   ),
-  'training from another checkpoint': (
-    ['--config', 'configs/digits.py', '--checkpoint', 'best'],
-    'latest checkpoint',
+  'training from a checkpoint that is not there': (
+    [*('--config', 'configs/digits.py'), *TO_NOWHERE, '--checkpoint', 'best'],
+    'the best one does not exist',
+  ),
+  'training from what is no checkpoint': (
+    [*('--config', 'configs/digits.py'), *TO_NOWHERE, '--checkpoint', 'first'],
+    'must be latest, best, or the number of a step',
+  ),
+  'training to another folder': (
+    ['--config', 'configs/digits.py', '--output', 'nowhere'],
+    '--workdir',
   ),
   'processes without a coordinator': (
     ['--config', 'configs/digits.py', '--num-processes', '2'],

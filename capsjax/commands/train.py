@@ -11,6 +11,7 @@ from capsjax import configuration
 from capsjax.commands import dataset_file
 from capsjax.commands.monitor import Monitor
 from capsjax.commands.summary import closing_lines, start_summary
+from capsjax.commands.trained import parse_checkpoint
 from capsjax.commands.workdir import CHECKPOINTS, claimed
 from capsjax.evaluation import Results
 from capsjax.experiment import Experiment
@@ -27,12 +28,16 @@ from capsjax.training.writers import MetricsWriter, NullWriter
 _STEPS_PER_CALL = 100
 
 
-def run(config: ConfigDict, workdir: Path) -> Results | None:
+def run(
+  config: ConfigDict, workdir: Path, *, checkpoint_name: str = 'latest'
+) -> Results | None:
   """Trains to the end of the configuration, or until interrupted.
 
   Args:
     config: the configuration.
     workdir: the folder of the run, which is continued if there is one.
+    checkpoint_name: 'latest', 'best', or the number of a step: where the run
+      is continued from. What came after that is trained anew.
 
   Returns:
     The metrics on the test set, or None if interrupted.
@@ -47,7 +52,8 @@ def run(config: ConfigDict, workdir: Path) -> Results | None:
   experiment = Experiment.create(config)
   dataset_file.require_same(experiment.dataset, workdir)
   plan = create_plan(experiment)
-  state, best = _restore_or_create(experiment, workdir, say)
+  which = parse_checkpoint(checkpoint_name)
+  state, best = _restore_or_create(experiment, workdir, which, say)
   experiment.devices.require_same(int(state.step), 'checkpoints')
   experiment.devices.require_same(
     round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
@@ -160,13 +166,14 @@ def create_plan(experiment: Experiment) -> Plan:
   )
 
 
-def _restore_or_create(experiment, workdir, say):
+def _restore_or_create(experiment, workdir, which, say):
   """The state to start from, and the best score so far."""
   folder, template = workdir / CHECKPOINTS, experiment.state_template()
-  restored = restore(folder, template, warn=say)
+  restored = restore(folder, template, which=which, warn=say)
   if restored is None:
     return experiment.create_state(), None
-  return restored.state, best_metric(folder, template, warn=say)
+  best = best_metric(folder, template, until=restored.step, warn=say)
+  return restored.state, best
 
 
 def _create_writer(workdir, state, plan, is_primary):

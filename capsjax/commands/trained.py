@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ml_collections import ConfigDict
 
@@ -53,7 +53,7 @@ class Trained:
     Raises:
       UserError: if there is no such run or checkpoint.
     """
-    which = _parse_checkpoint(checkpoint_name)
+    which = parse_checkpoint(checkpoint_name)
     if not (workdir / configuration.FILE_NAME).is_file():
       raise UserError(
         f'{workdir} holds no run; train one with --config FILE --workdir '
@@ -82,9 +82,16 @@ class Trained:
     )
 
 
-def _parse_checkpoint(name):
-  if name in ('latest', 'best'):
-    return name
+def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:
+  """Which checkpoint the user means.
+
+  Raises:
+    UserError: if none can be meant.
+  """
+  names: tuple[Literal['latest', 'best'], ...] = ('latest', 'best')
+  for known in names:
+    if name == known:
+      return known
   if name.isdecimal():
     return int(name)
   raise UserError(

@@ -64,10 +64,28 @@ def restore(
 
 
 def best_metric(
-  directory: Path | str, template: Any, *, warn: Callable[[str], None]
+  directory: Path | str,
+  template: Any,
+  *,
+  until: int,
+  warn: Callable[[str], None],
 ) -> float | None:
-  """The metric that a new best must beat; None without a whole best one."""
-  found = [e for e in _found(Path(directory).absolute()) if e.kind == 'best']
+  """The metric that a new best must beat.
+
+  Args:
+    directory: the folder given to `Checkpointer`.
+    template: as for `restore`.
+    until: a step; what came after it does not count.
+    warn: as for `restore`.
+
+  Returns:
+    The metric; None without a whole best one.
+  """
+  found = [
+    entry
+    for entry in _found(Path(directory).absolute())
+    if entry.kind == 'best' and entry.step <= until
+  ]
   restored = _first_whole(found, template, warn)
   return restored and restored.metric
 

@@ -198,7 +198,8 @@ def test_same_step_again_replaces_it_only_when_whole(tmp_path, held):
 def test_no_checkpoint(tmp_path, saved):
   assert restore(tmp_path, make_state(0), warn=no_warning) is None
   assert restore(tmp_path / 'absent', make_state(0), warn=no_warning) is None
-  assert best_metric(saved, make_state(0), warn=no_warning) is None
+  best = best_metric(saved, make_state(0), until=9, warn=no_warning)
+  assert best is None
   for which, end in (('best', '; .*validation_size=N'), (7, '')):
     with pytest.raises(
       UserError, match=rf'not exist; .*latest: 1, 2; best: none{end}$'
@@ -322,9 +323,12 @@ def test_damaged_latest_falls_back_to_best(copy, warnings):
 
 def test_best_metric_is_of_a_whole_checkpoint(copy, warnings):
   save(copy, best=[6])
-  assert best_metric(copy, make_state(0), warn=no_warning) == 0.6
+  assert best_metric(copy, make_state(0), until=9, warn=no_warning) == 0.6
+  # Of a run that goes on from before it, it is no longer.
+  assert best_metric(copy, make_state(0), until=6, warn=no_warning) == 0.6
+  assert best_metric(copy, make_state(0), until=5, warn=no_warning) is None
   shutil.rmtree(copy / 'best' / '6' / 'state')
-  assert best_metric(copy, make_state(0), warn=warnings.append) is None
+  assert best_metric(copy, make_state(0), until=9, warn=warnings.append) is None
   assert len(warnings) == 1
 
 
