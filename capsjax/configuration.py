@@ -23,6 +23,7 @@ MAY_CHANGE = frozenset(
     'checkpoint_every_seconds',
     'data_dir',
     'eval_every_epochs',
+    'keep_every_epochs',
     'log_every_steps',
     'num_devices',
     'num_epochs',
@@ -36,7 +37,11 @@ MAY_CHANGE = frozenset(
 )
 
 # What a run did that was begun before there was such a field.
-_BEFORE = {'optimizer.use_epsilon_hat': False, 'stream_images': False}
+_BEFORE = {
+  'keep_every_epochs': 0,
+  'optimizer.use_epsilon_hat': False,
+  'stream_images': False,
+}
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:

@@ -56,6 +56,7 @@ _RULES: dict[str, _Rule] = {
   'images.crop_size': _at_least(0),
   'images.size': _at_least(0),
   'images.standardize': _ANY,
+  'keep_every_epochs': _at_least(0),
   'log_every_steps': _at_least(1),
   'loss.down_weight': _at_least(0),
   'loss.margin_weight': _at_least(0),

@@ -185,6 +185,9 @@ def get_config() -> ConfigDict:
   config.select_best_by = 'validation'
   config.log_every_steps = 50
   config.checkpoint_every_seconds = 120.0
+  # Of the checkpoints the newest two stay, and those after each so many epochs;
+  # 0 for no others.
+  config.keep_every_epochs = 0
 
   return config
 

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 from capsjax.commands.monitor import Monitor
-from capsjax.commands.train import training_scalars
+from capsjax.commands.train import create_plan, training_scalars
 from capsjax.commands.workdir import CHECKPOINTS
 from capsjax.errors import UserError
 from capsjax.experiment import Experiment
@@ -101,7 +101,12 @@ def open_member(
       write=write,
     ),
     Monitor(experiment, start.best, writer=writer, progress=progress),
-    stack.enter_context(Checkpointer(start.workdir / CHECKPOINTS)),
+    stack.enter_context(
+      Checkpointer(
+        start.workdir / CHECKPOINTS,
+        keep_every=create_plan(experiment).checkpoint_every_steps,
+      )
+    ),
   )
 
 

@@ -148,7 +148,8 @@ def test_overrides_of_every_kind():
 def test_a_run_from_before_a_field_is_read_as_it_was(tmp_path):
   config = load('mnist')
   fields = config.to_dict()
-  del fields['stream_images'], fields['optimizer']['use_epsilon_hat']
+  del fields['stream_images'], fields['keep_every_epochs']
+  del fields['optimizer']['use_epsilon_hat']
   path = tmp_path / configuration.FILE_NAME
   path.write_text(json.dumps(fields))
   assert configuration.load(path) == config

@@ -90,7 +90,9 @@ def _train(
   config, devices = experiment.config, experiment.devices
   is_primary = jax.process_index() == 0
   with (
-    Checkpointer(workdir / CHECKPOINTS) as checkpointer,
+    Checkpointer(
+      workdir / CHECKPOINTS, keep_every=plan.checkpoint_every_steps
+    ) as checkpointer,
     _create_writer(workdir, state, plan, is_primary) as writer,
     Progress(
       total_steps=plan.num_steps,
@@ -148,20 +150,18 @@ def create_plan(experiment: Experiment) -> Plan:
   config = experiment.config
   # Loops are slow in XLA's code for a CPU, where calls are cheap.
   default = 1 if experiment.devices.platform == 'cpu' else _STEPS_PER_CALL
-  eval_every_steps = max(
-    1, round(config.eval_every_epochs * experiment.steps_per_epoch)
-  )
+  steps_per_epoch = experiment.steps_per_epoch
+  eval_every_steps = max(1, round(config.eval_every_epochs * steps_per_epoch))
   return Plan(
-    num_steps=config.num_epochs * experiment.steps_per_epoch,
-    steps_per_epoch=experiment.steps_per_epoch,
+    num_steps=config.num_epochs * steps_per_epoch,
+    steps_per_epoch=steps_per_epoch,
     # No call goes over the end of an epoch, or over an evaluation.
     steps_per_call=min(
-      config.steps_per_call or default,
-      experiment.steps_per_epoch,
-      eval_every_steps,
+      config.steps_per_call or default, steps_per_epoch, eval_every_steps
     ),
     eval_every_steps=eval_every_steps,
     checkpoint_every_seconds=config.checkpoint_every_seconds,
+    checkpoint_every_steps=config.keep_every_epochs * steps_per_epoch,
     stop_at=config.stop_at_accuracy or None,
   )
 

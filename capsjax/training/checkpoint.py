@@ -1,6 +1,6 @@
 """Saving the checkpoints of a run: the latest and the best, each atomic.
 
-    <directory>/latest/<step>/{state,manifest}    the newest few
+    <directory>/latest/<step>/{state,manifest}    the newest, and some others
     <directory>/best/<step>/{state,manifest}      the one judged best so far
 
 Orbax writes the arrays in the background and renames the finished folder into
@@ -37,17 +37,25 @@ class Checkpointer:
   Args:
     directory: where `latest/` and `best/` go; made if absent.
     keep_latest: how many of the latest stay; one more while one is written.
+    keep_every: the latest of steps that are multiples of it stay for good; none
+      if 0.
 
   Raises:
     UserError: (here or from a later call) the folder cannot be written.
   """
 
-  def __init__(self, directory: Path | str, *, keep_latest: int = 2) -> None:
+  def __init__(
+    self,
+    directory: Path | str,
+    *,
+    keep_latest: int = 2,
+    keep_every: int = 0,
+  ) -> None:
     logging.getLogger('absl').addFilter(_is_not_raised_too)
     # Orbax accepts a relative path and fails later, in the background.
     directory = Path(directory).absolute()
-    self._latest = _Shelf(directory / 'latest', keep=keep_latest)
-    self._best = _Shelf(directory / 'best', keep=1)
+    self._latest = _Shelf(directory / 'latest', keep_latest, keep_every)
+    self._best = _Shelf(directory / 'best', 1, 0)
 
   def save_latest(self, step: int, state: Any) -> None:
     """Saves the state after `step` steps; older ones go once it is whole."""
@@ -77,11 +85,12 @@ class Checkpointer:
 
 
 class _Shelf:
-  """One folder of checkpoints named by step, of which the newest few stay."""
+  """One folder of checkpoints named by step; the newest few and others stay."""
 
-  def __init__(self, folder: Path, *, keep: int) -> None:
+  def __init__(self, folder: Path, keep: int, keep_every: int) -> None:
     self._folder = folder
     self._keep = keep
+    self._keep_every = keep_every
     self._in_flight: int | None = None
     self._primary = jax.process_index() == 0
     with _write_errors_for_user(folder):
@@ -141,7 +150,7 @@ class _Shelf:
       path.rename(replaced)
 
   def _prune(self, newest: int) -> None:
-    """Deletes all but the newest: older ones, replaced ones and later ones.
+    """Deletes what is not to stay: older, replaced and later ones.
 
     A step beyond the one just saved is one that the run could not be resumed
     from: damaged, or of a future that is now trained anew.
@@ -149,6 +158,8 @@ class _Shelf:
     names = [path.name for path in self._folder.iterdir()]
     steps = sorted(int(n) for n in names if n.isdecimal() and int(n) <= newest)
     kept = {str(step) for step in steps[-self._keep :]}
+    if self._keep_every:
+      kept |= {str(step) for step in steps if step % self._keep_every == 0}
     for name in names:
       if name.split('.')[0].isdecimal() and name not in kept:
         shutil.rmtree(self._folder / name, ignore_errors=True)

@@ -27,6 +27,8 @@ class Plan:
     eval_every_steps: steps between evaluations; there is one at the end too.
     checkpoint_every_seconds: seconds between checkpoints; there is one at the
       end too, however the run ends.
+    checkpoint_every_steps: there is one after such a number of steps too, at
+      the end of an epoch; none if 0.
     stop_at: the run ends early when an evaluation gives such a number.
   """
 
@@ -35,6 +37,7 @@ class Plan:
   steps_per_call: int
   eval_every_steps: int
   checkpoint_every_seconds: float
+  checkpoint_every_steps: int = 0
   stop_at: float | None = None
 
   def steps_from(self, step: int) -> int:
@@ -52,6 +55,11 @@ class Plan:
   def evaluates_after(self, step: int) -> bool:
     """Whether there is an evaluation after `step` steps."""
     return step % self.eval_every_steps == 0 or step == self.num_steps
+
+  def saves_after(self, step: int) -> bool:
+    """Whether there is a checkpoint after `step` steps, whatever the time."""
+    every = self.checkpoint_every_steps
+    return every > 0 and step % every == 0
 
   def is_over(self, step: int, best: float | None) -> bool:
     """Whether the run ends after `step` steps, with such a best evaluation."""
@@ -158,7 +166,8 @@ def fit(
         checkpointer.save_best(step, state, metric=score)
         best = score
     elapsed = time.monotonic() - saved_at
-    if any_process(elapsed >= plan.checkpoint_every_seconds):
+    is_due = any_process(elapsed >= plan.checkpoint_every_seconds)
+    if is_due or plan.saves_after(step):
       save()
   if step != saved_step:
     save()

@@ -149,6 +149,19 @@ def test_keep_latest(tmp_path):
   assert available_steps(tmp_path)['latest'] == [2, 3, 4]
 
 
+def test_what_is_kept_for_good_stays(tmp_path):
+  with Checkpointer(tmp_path, keep_latest=2, keep_every=4) as checkpointer:
+    for step in range(1, 12):
+      checkpointer.save_latest(step, make_state(step))
+  assert available_steps(tmp_path)['latest'] == [4, 8, 10, 11]
+  fourth = restore(tmp_path, make_state(0), which=4, warn=no_warning)
+  assert_same(fourth.state, make_state(4))
+  # A run that goes on from the fourth step trains the eighth anew.
+  with Checkpointer(tmp_path, keep_latest=2, keep_every=4) as checkpointer:
+    checkpointer.save_latest(5, make_state(5))
+  assert available_steps(tmp_path)['latest'] == [4, 5]
+
+
 def test_saving_goes_on_behind(tmp_path, held):
   with Checkpointer(tmp_path) as checkpointer:
     checkpointer.save_latest(1, make_state(1))

@@ -90,6 +90,12 @@ def run(notes, *, start=0, best=None, is_stopped=lambda: False, **plan):
   )
 
 
+def test_checkpoints_of_epochs():
+  notes = Notes()
+  run(notes, checkpoint_every_steps=2 * STEPS_PER_EPOCH)
+  assert notes.latest == [2 * STEPS_PER_EPOCH, 3 * STEPS_PER_EPOCH]
+
+
 def test_every_epoch_is_evaluated_and_the_end_saved():
   notes = Notes()
   assert run(notes).step == 15
