@@ -44,10 +44,11 @@ def require_same(dataset: Dataset, workdir: Path) -> None:
   """
   try:
     text = (workdir / FILE_NAME).read_text(encoding='utf-8')
-    found = json.loads(text)
-  except (OSError, ValueError):  # There is none; or it is written anew.
-    return
-  if found != _describe(dataset):
+    found = dict(json.loads(text))
+  except (OSError, TypeError, ValueError):
+    return  # There is none, or a damaged one, which is written anew.
+  now = _describe(dataset)
+  if any(found[name] != now[name] for name in found.keys() & now.keys()):
     raise UserError(
       f'{workdir} holds a run on other data: its {FILE_NAME} tells which; '
       'choose another --workdir, or name those data in --config.data_dir'
