@@ -1,5 +1,6 @@
 """Reading, checking and keeping configurations."""
 
+import functools
 import json
 import re
 import runpy
@@ -145,12 +146,13 @@ def _read_python(path: Path) -> ConfigDict:
 def _read_json(path: Path) -> ConfigDict:
   try:
     fields = json.loads(path.read_text())
-    config = ConfigDict(_with_tuples(fields), convert_dict=True)
-    known = flatten(config)
-    config.update_from_flattened_dict(
-      {f: value for f, value in _BEFORE.items() if f not in known}
-    )
-    return config
+    for name, value in _BEFORE.items():
+      *sections, field = name.split('.')
+      place = functools.reduce(
+        lambda part, s: part.get(s, {}), sections, fields
+      )
+      place.setdefault(field, value)
+    return ConfigDict(_with_tuples(fields), convert_dict=True)
   except (OSError, AttributeError, TypeError, ValueError) as e:
     raise UserError(
       f'{path} is damaged ({one_line(e)}); give the configuration again with '

@@ -104,5 +104,5 @@ def closing_lines(
   )
 
 
-def _epochs(count: float) -> str:
+def _epochs(count: int | float) -> str:
   return f'{count:g} epoch{"" if count == 1 else "s"}'

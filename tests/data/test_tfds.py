@@ -336,7 +336,7 @@ def test_tfds_that_is_missing_is_told(tmp_path, user_error, monkeypatch, error):
   monkeypatch.delitem(sys.modules, 'tensorflow_datasets', raising=False)
   monkeypatch.setattr('sys.meta_path', [Finder(), *sys.meta_path])
   with user_error('mnits', 'mean mnist', "pip install 'capsjax[tfds]'", error):
-    load_tfds('mnits', data_dir=tmp_path)
+    load_dataset('mnits', data_dir=tmp_path)
 
 
 def test_a_missing_folder_is_told(tmp_path, user_error):
