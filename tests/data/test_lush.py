@@ -74,7 +74,7 @@ def damaged(magic=KINDS['uint8'][0], num_dimensions=1, sizes=(2, 1, 1)):
     (MATRIX[:7], 'cut off in its header'),
     (MATRIX[:19], 'cut off in its header'),
     (b'MATLAB 5.0 MAT-file', 'not a matrix of Lush: it begins with 0x4d41544c'),
-    (gzip.compress(MATRIX), 'not a matrix of Lush'),
+    (gzip.compress(MATRIX, mtime=0), 'not a matrix of Lush'),
     (MATRIX[3::-1] + MATRIX[4:], 'not a matrix of Lush'),
     (damaged(magic=0x1E3D4C52) + b'ab', 'not a matrix of Lush'),
     (MATRIX[:-1], 'holds 7 bytes of data, but its header says 8 (int16, 2 x 2'),
