@@ -5,9 +5,9 @@
 Reconstruction weighs 20 times more than in the text, the primary capsules are
 divided by the number of their types, routed capsules have a bias, and the
 initial values are truncated normals with biases of 0.1. Adam's epsilon is
-TensorFlow's. Data and time are those
-of configs/mnist.py; the official code's length is `--config.num_epochs=640`.
-The test error after one epoch was 2.10%, and the paper reports 0.25%.
+TensorFlow's. Data and time are those of configs/mnist.py; the official code's
+length is `--config.num_epochs=640`. The test error after one epoch was 2.10%,
+and the paper reports 0.25%.
 """
 
 from ml_collections import ConfigDict

@@ -78,7 +78,7 @@ def _create_parser(comparison: Comparison) -> argparse.ArgumentParser:
     action='store_true',
     help='trains all seeds of a run at the same time, on one device with '
     'memory for that; they must have the same images and length (no '
-    'train_size, validation_size, stop_at_accuracy)',
+    'train_size, validation_size, stop_at_accuracy, stream_images)',
   )
   add('--only', nargs='+', metavar='RUN', help='only these runs; see below')
   add(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from capsjax.commands.output import write_text
 from capsjax.errors import UserError
 
 
@@ -95,10 +96,7 @@ class Records:
 
 def write_json(path: Path, value: Any) -> None:
   """Writes a file whole or not at all."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  partial = path.with_suffix('.partial')
-  partial.write_text(json.dumps(value, indent=2) + '\n')
-  partial.replace(path)
+  write_text(path, json.dumps(value, indent=2) + '\n')
 
 
 def mean_and_deviation(errors: Sequence[float]) -> str:
