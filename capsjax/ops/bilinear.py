@@ -20,24 +20,16 @@ References:
 
 import functools
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops import phases
 from capsjax.ops.window import Window
 
 Pair = tuple[int, int]
-
-
-class Transformed(NamedTuple):
-  """Inputs and kernel after their transforms: what the backward pass needs."""
-
-  inputs: Float[Array, 'products rows in_channels']
-  kernel: Float[Array, 'products in_channels out_channels']
 
 
 @functools.cache
@@ -86,20 +78,11 @@ def forward(
   tile: Pair,
   inputs: Float[Array, 'batch height width in_channels'],
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
-) -> tuple[
-  Float[Array, 'batch out_height out_width out_channels'], Transformed
-]:
-  """The convolution, by tiles of `tile` outputs, and its residuals."""
-  a, b, g = _constants(window, tile, inputs.dtype)
-  tiles = _split_inputs(window, tile, inputs)
-  phases = _split_kernel(window, kernel)
-  transformed = Transformed(
-    _apply(b, tiles).reshape(len(b), -1, phases.shape[-2]),
-    _apply(g, phases),
-  )
-  products = jnp.matmul(*transformed)
-  outputs = _apply(a.T, products)
-  return _join_outputs(window, tile, len(inputs), outputs), transformed
+) -> Float[Array, 'batch out_height out_width out_channels']:
+  """The convolution, by tiles of `tile` outputs."""
+  a, _, _ = _constants(window, tile, inputs.dtype)
+  products = jnp.matmul(*_transform(window, tile, inputs, kernel))
+  return _join_outputs(window, tile, len(inputs), _apply(a.T, products))
 
 
 def backward(
@@ -107,40 +90,38 @@ def backward(
   tile: Pair,
   inputs: Float[Array, 'batch height width in_channels'],
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
-  transformed: Transformed,
   cotangent: Float[Array, 'batch out_height out_width out_channels'],
-) -> tuple[Float[Array, '...'], Float[Array, '...']]:
-  """The gradients of inputs and kernel, of which only the shapes are read."""
+) -> tuple[
+  Float[Array, 'batch height width in_channels'],
+  Float[Array, 'kernel_height kernel_width in_channels out_channels'],
+]:
+  """The gradients of inputs and kernel."""
   a, b, g = _constants(window, tile, cotangent.dtype)
-  rows = transformed.inputs.shape[1]
+  inputs_transform, kernel_transform = _transform(window, tile, inputs, kernel)
+  rows = inputs_transform.shape[1]
   join = functools.partial(_join_outputs, window, tile, len(inputs))
-  split = functools.partial(_split_inputs, window, tile)
   outputs = jax.ShapeDtypeStruct(
     (a.shape[1], rows, cotangent.shape[-1]), cotangent.dtype
   )
   d_outputs = _transpose(join, outputs, cotangent)
-  d_inputs = jnp.einsum(
-    'pro,pco->prc', _apply(a, d_outputs), transformed.kernel
-  )
+  d_inputs = jnp.einsum('pro,pco->prc', _apply(a, d_outputs), kernel_transform)
   # Transposed before it grows by the transform, for a matrix product whose
   # left side is read along its rows: 1.3 times faster than the other way.
   d_kernel = jnp.matmul(
-    _apply(a, d_outputs.transpose(0, 2, 1)), transformed.inputs
+    _apply(a, d_outputs.transpose(0, 2, 1)), inputs_transform
   )
   return (
-    _transpose(split, inputs, _apply(b.T, d_inputs)),
+    _transpose(
+      functools.partial(_split_inputs, window, tile),
+      inputs,
+      _apply(b.T, d_inputs),
+    ),
     _transpose(
       functools.partial(_split_kernel, window),
       kernel,
       _apply(g.T, d_kernel).transpose(0, 2, 1),
     ),
   )
-
-
-def taps(window: Window) -> Pair:
-  """The kernel's size within one phase of the strides."""
-  (kh, kw), (sh, sw) = window.kernel, window.strides
-  return -(-kh // sh), -(-kw // sw)
 
 
 def num_tiles(window: Window, tile: Pair) -> Pair:
@@ -150,7 +131,18 @@ def num_tiles(window: Window, tile: Pair) -> Pair:
 
 
 def _constants(window, tile, dtype):
-  return (jnp.asarray(m, dtype) for m in matrices(tile, taps(window)))
+  return (jnp.asarray(m, dtype) for m in matrices(tile, phases.taps(window)))
+
+
+def _transform(window, tile, inputs, kernel):
+  """The transforms `[products, rows, c]` and `[products, c, o]`."""
+  _, b, g = _constants(window, tile, inputs.dtype)
+  tiles = _split_inputs(window, tile, inputs)
+  kernels = _split_kernel(window, kernel)
+  return (
+    _apply(b, tiles).reshape(len(b), -1, kernels.shape[-2]),
+    _apply(g, kernels),
+  )
 
 
 def _apply(matrix, array):
@@ -168,22 +160,15 @@ def _transpose(linear, argument, cotangent):
 
 def _split_inputs(window, tile, inputs):
   """`[batch, h, w, c]` to `[inputs of a tile, tiles * batch, phases * c]`."""
-  batch, height, width, channels = inputs.shape
+  batch, _, _, channels = inputs.shape
   (sh, sw), (th, tw) = window.strides, num_tiles(window, tile)
-  nh, nw = (m + t - 1 for m, t in zip(tile, taps(window), strict=True))
+  nh, nw = (m + t - 1 for m, t in zip(tile, phases.taps(window), strict=True))
   # Rows and columns of each phase that all tiles together reach.
-  qh, qw = (th - 1) * tile[0] + nh, (tw - 1) * tile[1] + nw
-  (top, _), (left, _) = window.padding
-  padding = (
-    (0, 0, 0),
-    (top, sh * qh - height - top, 0),
-    (left, sw * qw - width - left, 0),
-    (0, 0, 0),
-  )
-  padded = lax.pad(inputs, jnp.zeros((), inputs.dtype), padding)
-  phases = padded.transpose(1, 2, 0, 3).reshape(qh, sh, qw, sw, batch, channels)
+  size = (th - 1) * tile[0] + nh, (tw - 1) * tile[1] + nw
+  images = phases.split_inputs(window, inputs, size)
+  images = images.transpose(1, 2, 3, 4, 0, 5)  # qh sh qw sw b c
   rows = jnp.stack(
-    [phases[t * tile[0] :][:nh] for t in range(th)], 0
+    [images[t * tile[0] :][:nh] for t in range(th)], 0
   )  # th nh sh qw sw b c
   tiles = jnp.stack(
     [rows[:, :, :, t * tile[1] :][:, :, :, :nw] for t in range(tw)], 0
@@ -195,13 +180,8 @@ def _split_inputs(window, tile, inputs):
 
 def _split_kernel(window, kernel):
   """`[kh, kw, c, o]` to `[taps, phases * c, o]`."""
-  (sh, sw), (th, tw) = window.strides, taps(window)
-  (kh, kw), (channels, features) = window.kernel, kernel.shape[2:]
-  padding = ((0, sh * th - kh), (0, sw * tw - kw), (0, 0), (0, 0))
-  phases = jnp.pad(kernel, padding).reshape(th, sh, tw, sw, channels, features)
-  return phases.transpose(0, 2, 1, 3, 4, 5).reshape(
-    th * tw, sh * sw * channels, features
-  )
+  kernels = phases.split_kernel(window, kernel)
+  return kernels.reshape(-1, *kernels.shape[2:])
 
 
 def _join_outputs(window, tile, batch, outputs):

@@ -4,18 +4,20 @@ XLA's gradient of a convolution with a large kernel is about a hundred times
 slower on a CPU than the arithmetic asks for. `convolution` therefore computes
 it there as matrix products, in one of two ways that `choose_tile` picks by
 their cost: over patches, or over the Fourier transforms of tiles (see
-`bilinear.py`). On a GPU or TPU it is `lax.conv_general_dilated`.
+`bilinear.py`). On a GPU or TPU it is `lax.conv_general_dilated`, on a GPU over
+the strides' phases where XLA's gradients of a strided kernel are slow.
 """
 
 import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from capsjax.ops import bilinear, patches
+from capsjax.ops import bilinear, patches, phases
 from capsjax.ops.convolution_cost import choose_tile
 from capsjax.ops.window import Window
 
@@ -58,40 +60,38 @@ def convolution(
   return outputs.reshape(*batch, *outputs.shape[1:])
 
 
-# The choice of platform stands inside the forward and the backward pass: a
-# derivative taken through the choice would keep the residuals of both sides.
+# The platform is chosen inside the forward and inside the backward pass: a
+# derivative taken through the choice would keep the residuals of all platforms.
+# Patches and transforms are no residuals either, for they would be kept on
+# every platform. The backward pass computes them again, which costs nothing
+# where one program holds both passes: XLA merges equal computations.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _convolution(window, inputs, kernel):
-  return _forward(window, inputs, kernel)[0]
+  return lax.platform_dependent(
+    inputs,
+    kernel,
+    cpu=_cpu_method(window, inputs, kernel).forward,
+    cuda=functools.partial(_on_cuda, window),
+    default=functools.partial(_direct, window),
+  )
 
 
 def _forward(window, inputs, kernel):
-  on_cpu, _ = _cpu_method(window, inputs, kernel)
-  shapes = jax.eval_shape(on_cpu, inputs, kernel)[1]
-
-  def elsewhere(inputs, kernel):
-    # The CPU's residuals, which no other platform reads: compiled away where
-    # one program holds both passes, as a training step does.
-    unused = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return _direct(window, inputs, kernel), unused
-
-  outputs, residuals = lax.platform_dependent(
-    inputs, kernel, cpu=on_cpu, default=elsewhere
-  )
-  return outputs, (inputs, kernel, residuals)
+  return _convolution(window, inputs, kernel), (inputs, kernel)
 
 
 def _backward(window, saved, cotangent):
-  inputs, kernel, _ = saved
-  _, on_cpu = _cpu_method(window, inputs, kernel)
-
-  def elsewhere(inputs, kernel, residuals, cotangent):
-    del residuals
-    direct = functools.partial(_direct, window)
-    return jax.vjp(direct, inputs, kernel)[1](cotangent)
+  def derived(forward, inputs, kernel, cotangent):
+    return jax.vjp(functools.partial(forward, window), inputs, kernel)[1](
+      cotangent
+    )
 
   return lax.platform_dependent(
-    *saved, cotangent, cpu=on_cpu, default=elsewhere
+    *saved,
+    cotangent,
+    cpu=_cpu_method(window, *saved).backward,
+    cuda=functools.partial(derived, _on_cuda),
+    default=functools.partial(derived, _direct),
   )
 
 
@@ -108,13 +108,34 @@ def _direct(window, inputs, kernel):
   )
 
 
+def _on_cuda(window, inputs, kernel):
+  # XLA writes the gradients of a strided kernel that covers the outputs as
+  # convolutions with filters that are mostly zeros: seven times the arithmetic
+  # of the paper's 9x9 kernel.
+  covers = all(
+    k >= m for k, m in zip(window.kernel, window.outputs, strict=True)
+  )
+  if window.strides != (1, 1) and covers:
+    window, inputs, kernel = phases.to_stride_one(window, inputs, kernel)
+  return _direct(window, inputs, kernel)
+
+
+class _Method(NamedTuple):
+  """A way of computing a convolution, and its gradients from a cotangent."""
+
+  forward: Callable[..., jax.Array]
+  backward: Callable[..., tuple[jax.Array, jax.Array]]
+
+
 def _cpu_method(window, inputs, kernel):
-  """The cheapest forward and backward function for these shapes."""
+  """The cheapest way for these shapes."""
   tile = choose_tile(window, len(inputs), *kernel.shape[2:])
   partial = functools.partial
   if tile is None:
-    return partial(patches.forward, window), partial(patches.backward, window)
-  return (
+    return _Method(
+      partial(patches.forward, window), partial(patches.backward, window)
+    )
+  return _Method(
     partial(bilinear.forward, window, tile),
     partial(bilinear.backward, window, tile),
   )

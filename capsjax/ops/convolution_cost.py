@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 
-from capsjax.ops import bilinear
+from capsjax.ops import bilinear, phases
 from capsjax.ops.window import Window
 
 _MOVE = 20
@@ -55,7 +55,7 @@ def _candidates(window):
 
 
 def _transform_size(window, tile):
-  taps = bilinear.taps(window)
+  taps = phases.taps(window)
   return tuple(m + t - 1 for m, t in zip(tile, taps, strict=True))
 
 
@@ -64,7 +64,7 @@ def _bilinear_cost(window, tile, batch, in_channels, out_channels):
   channels = math.prod(window.strides) * in_channels
   sides = (
     (math.prod(_transform_size(window, tile)), rows * channels),
-    (math.prod(bilinear.taps(window)), channels * out_channels),
+    (math.prod(phases.taps(window)), channels * out_channels),
     (math.prod(tile), rows * out_channels),
   )
   products = _num_products(_transform_size(window, tile))

@@ -20,27 +20,30 @@ def forward(
   window: Window,
   inputs: Float[Array, 'batch height width in_channels'],
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
-) -> tuple[Float[Array, 'batch out_height out_width out_channels'], Patches]:
-  """The convolution and, for its backward pass, the patches."""
-  patches = extract(window, inputs)
-  outputs = jnp.matmul(patches, kernel.reshape(-1, kernel.shape[-1]))
-  return outputs.transpose(2, 0, 1, 3), patches
+) -> Float[Array, 'batch out_height out_width out_channels']:
+  """The convolution."""
+  taken = extract(window, inputs)
+  outputs = jnp.matmul(taken, kernel.reshape(-1, kernel.shape[-1]))
+  return outputs.transpose(2, 0, 1, 3)
 
 
 def backward(
   window: Window,
   inputs: Float[Array, 'batch height width in_channels'],
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
-  patches: Patches,
   cotangent: Float[Array, 'batch out_height out_width out_channels'],
-) -> tuple[Float[Array, '...'], Float[Array, '...']]:
-  """The gradients of inputs (only their shape is read) and kernel."""
+) -> tuple[
+  Float[Array, 'batch height width in_channels'],
+  Float[Array, 'kernel_height kernel_width in_channels out_channels'],
+]:
+  """The gradients of inputs and kernel."""
+  taken = extract(window, inputs)
   rows = cotangent.transpose(1, 2, 0, 3).reshape(-1, kernel.shape[-1])
-  d_kernel = patches.reshape(len(rows), patches.shape[-1]).T @ rows
+  d_kernel = taken.reshape(len(rows), taken.shape[-1]).T @ rows
   d_patches = rows @ kernel.reshape(-1, kernel.shape[-1]).T
   shape = jax.ShapeDtypeStruct(inputs.shape, inputs.dtype)
   transpose = jax.linear_transpose(functools.partial(extract, window), shape)
-  (d_inputs,) = transpose(d_patches.reshape(patches.shape))
+  (d_inputs,) = transpose(d_patches.reshape(taken.shape))
   return d_inputs, d_kernel.reshape(kernel.shape)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import math
 from typing import NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ import pytest
 from jax import export, lax
 
 from capsjax import ops
+from capsjax.ops import bilinear, phases
 from capsjax.ops.convolution_cost import choose_tile
 from capsjax.ops.window import Window
 from tests.ops.precision import float64, relative_error
@@ -148,6 +150,21 @@ def test_every_method_is_exact_in_float64(monkeypatch, geometry, method):
   assert_near(found, case, 1e-12)
 
 
+@each_geometry
+def test_phases_of_the_strides_are_exact_in_float64(geometry):
+  case = GEOMETRIES[geometry]
+
+  def by_phases(inputs, kernel, **options):
+    del options
+    window, *arrays = phases.to_stride_one(case.window, inputs, kernel)
+    assert window.strides == (1, 1)
+    return direct(*arrays, strides=window.strides, padding=window.padding)
+
+  with float64():
+    found = value_and_gradients(by_phases, case, np.float64)
+  assert_near(found, case, 1e-12)
+
+
 # Small relations of the networks' layers, and which way they go.
 CHOSEN = {
   'paper_first': (Case((28, 28), (9, 9), batch=3, channels=1), 'patches'),
@@ -263,9 +280,8 @@ def test_an_unknown_padding_is_refused():
     )
 
 
-def lowered_for(platform):
+def lowered_for(platform, case=GEOMETRIES['9x9_strided']):
   """The program of a forward and a backward pass for a platform."""
-  case = GEOMETRIES['9x9_strided']
 
   def loss(inputs, kernel):
     return jnp.sum(jnp.sin(ops.convolution(inputs, kernel, **case.options)))
@@ -276,9 +292,65 @@ def lowered_for(platform):
 
 
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
-def test_accelerators_convolve_directly_without_having_one(platform):
+def test_accelerators_convolve_without_having_one(platform):
   # Forward, and the gradients of inputs and kernel.
   assert lowered_for(platform).count('stablehlo.convolution') == 3
+
+
+@pytest.mark.parametrize(
+  ('image', 'by_phases'),
+  [((20, 20), True), ((24, 24), True), ((28, 28), False)],
+)
+def test_a_gpu_gets_no_filters_full_of_zeros(image, by_phases):
+  """XLA dilates the outputs' gradient where the kernel covers the outputs."""
+  case = Case(image, (9, 9), (2, 2))
+  is_strided = 'stride = [2, 2]' in lowered_for('cuda', case)
+  assert is_strided != by_phases
+  assert 'stride = [2, 2]' in lowered_for('tpu', case)
+
+
+@each_method
+def test_only_inputs_and_kernel_are_kept_for_the_backward_pass(
+  monkeypatch, method
+):
+  """What the CPU makes of them would be held on every platform."""
+  force(monkeypatch, method)
+  case = GEOMETRIES['9x9_strided']
+  inputs, kernel, _ = map(jnp.asarray, case.arrays())
+  convolve = functools.partial(ops.convolution, **case.options)
+  _, pull = jax.vjp(convolve, inputs, kernel)
+  held = sum(leaf.nbytes for leaf in jax.tree.leaves(pull))
+  assert held == inputs.nbytes + kernel.nbytes
+
+
+@pytest.mark.parametrize('method', ['one_tile', 'tiles_of_2x3'])
+def test_one_program_transforms_inputs_and_kernel_once(monkeypatch, method):
+  """The backward pass transforms them as well, and XLA merges the two."""
+  force(monkeypatch, method)
+  case = GEOMETRIES['9x9_strided']._replace(channels=8, features=8)
+  arrays = tuple(map(jnp.asarray, case.arrays()))
+  convolve = functools.partial(ops.convolution, **case.options)
+
+  def forward(inputs, kernel, cotangent):
+    del cotangent
+    return convolve(inputs, kernel)
+
+  def backward(inputs, kernel, cotangent):
+    return jax.vjp(convolve, inputs, kernel)[1](cotangent)
+
+  def both(*arrays):
+    return forward(*arrays), backward(*arrays)
+
+  def operations(function):
+    return jax.jit(function).lower(*arrays).compile().cost_analysis()['flops']
+
+  window, tile = case.window, METHODS[method](case.window.outputs)
+  _, b, g = bilinear.matrices(tile, phases.taps(window))
+  columns = math.prod(window.strides) * case.channels
+  rows = math.prod(bilinear.num_tiles(window, tile)) * case.batch
+  transforms = 2 * columns * (b.size * rows + g.size * case.features)
+  shared = operations(forward) + operations(backward) - operations(both)
+  assert shared == pytest.approx(transforms, rel=0.01)
 
 
 @each_method

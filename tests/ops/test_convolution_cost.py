@@ -2,7 +2,7 @@
 
 import pytest
 
-from capsjax.ops import bilinear
+from capsjax.ops import bilinear, phases
 from capsjax.ops.convolution_cost import choose_tile
 from capsjax.ops.window import Window
 
@@ -51,5 +51,5 @@ def test_large_images_are_cut_into_tiles_of_bounded_transforms(size, kernel):
   ],
 )
 def test_taps_and_tiles_the_eye_can_check(window, tile, taps, num_tiles):
-  assert bilinear.taps(window) == taps
+  assert phases.taps(window) == taps
   assert bilinear.num_tiles(window, tile) == num_tiles
