@@ -1,7 +1,9 @@
-"""Routing from inputs and kernel, fast and in little memory.
+"""Routing from inputs and kernel, in the way that suits the platform.
 
 The votes of one layer of the paper's network take 94 MB at batch 128, and each
-iteration reads them twice. Here they are never held. Two identities help:
+iteration reads them twice. A GPU's memory is fast enough for that, and plain
+routing moves the fewest bytes there. Elsewhere, and for votes that a GPU should
+not hold, they are never formed. Two identities help:
 
 - the first couplings are the same for every example, so the first weighted sum
   is one matrix product of the inputs with the kernel;
@@ -9,10 +11,12 @@ iteration reads them twice. Here they are never held. Two identities help:
   sum of all capsules so far, so no logits are kept between iterations.
 """
 
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from capsjax.ops.fused_iteration import Options, fused_iteration
@@ -20,6 +24,8 @@ from capsjax.ops.routing import (
   SquashFn,
   check_num_iterations,
   compute_couplings,
+  compute_votes,
+  dynamic_routing,
 )
 from capsjax.ops.routing_blocks import join_blocks, split_into_blocks
 from capsjax.ops.squash import squash
@@ -28,6 +34,8 @@ from capsjax.ops.squash import squash
 # a loop's turns are dear, they need only leave room in its memory.
 _BLOCK_BYTES_ON_CPU = 3 * 2**19
 _BLOCK_BYTES_ELSEWHERE = 2**28
+# With its gradient, plain routing holds three to four times its votes.
+_VOTES_BYTES_ON_GPU = 2**29
 
 
 def fused_dynamic_routing(
@@ -49,10 +57,12 @@ def fused_dynamic_routing(
     Float[Array, 'num_iterations *batch in_caps out_caps'],
   ]
 ):
-  """`dynamic_routing(compute_votes(inputs, kernel))`, fast in little memory.
+  """`dynamic_routing(compute_votes(inputs, kernel))`, fast on every platform.
 
-  Its gradient is written by hand, so that forward-mode derivatives (`jax.jvp`)
-  need the two functions above.
+  The platform is the one that a program is compiled for: on an NVIDIA GPU votes
+  of up to 512 MiB are formed; elsewhere they never are, which takes little
+  memory. There the gradient is written by hand, so that forward-mode
+  derivatives (`jax.jvp`) need the two functions above.
 
   Args:
     inputs: capsules `u_i` of the layer below.
@@ -66,8 +76,8 @@ def fused_dynamic_routing(
     return_couplings: also returns the couplings of every iteration.
     block_bytes: at most so much memory is taken by one block of input capsules,
       `in_dim` or `out_dim` numbers for each pair of capsules, but a block has
-      at least one input capsule; by the default backend if None: 1.5 MiB on a
-      CPU, 256 MiB elsewhere.
+      at least one input capsule. If None, 1.5 MiB on a CPU and 256 MiB
+      elsewhere; if given, no votes are formed on a GPU either.
 
   Returns:
     Output capsules `v_j`; with `return_couplings` a pair of these and the
@@ -83,13 +93,79 @@ def fused_dynamic_routing(
   """
   check_num_iterations(num_iterations)
   _require_fit(inputs, kernel)
-  options = Options(leaky, stop_gradient, return_couplings)
   batch, (in_caps, out_caps) = inputs.shape[:-2], kernel.shape[:2]
   flat_inputs = inputs.reshape(math.prod(batch), *inputs.shape[-2:])
   if log_priors is not None:
     log_priors = log_priors.astype(inputs.dtype)
   if bias is not None:
     bias = bias.astype(inputs.dtype)
+
+  def by_votes(inputs, kernel, bias, log_priors):
+    return dynamic_routing(
+      compute_votes(inputs, kernel),
+      num_iterations=num_iterations,
+      stop_gradient=stop_gradient,
+      leaky=leaky,
+      bias=bias,
+      log_priors=log_priors,
+      squash_fn=squash_fn,
+      return_couplings=return_couplings,
+    )
+
+  def by_blocks(block_bytes):
+    return functools.partial(
+      _route_by_blocks,
+      num_iterations=num_iterations,
+      options=Options(leaky, stop_gradient, return_couplings),
+      squash_fn=squash_fn,
+      block_bytes=block_bytes,
+    )
+
+  arrays = flat_inputs, kernel, bias, log_priors
+  if block_bytes is not None:
+    routed = by_blocks(block_bytes)(*arrays)
+  else:
+    votes = len(flat_inputs) * in_caps * out_caps * kernel.shape[-1]
+    holds_votes = votes * inputs.dtype.itemsize <= _VOTES_BYTES_ON_GPU
+    elsewhere = by_blocks(_BLOCK_BYTES_ELSEWHERE)
+    routed = lax.platform_dependent(
+      *arrays,
+      cpu=by_blocks(_BLOCK_BYTES_ON_CPU),
+      cuda=_saving_nothing(by_votes if holds_votes else elsewhere),
+      default=_saving_nothing(elsewhere),
+    )
+
+  if not return_couplings:
+    return routed.reshape(*batch, *routed.shape[1:])
+  capsules, couplings = routed
+  return (
+    capsules.reshape(*batch, *capsules.shape[1:]),
+    couplings.reshape(num_iterations, *batch, in_caps, out_caps),
+  )
+
+
+def _saving_nothing(route):
+  """Saves only its arguments for the backward pass, which does all of it again.
+
+  What a platform's way saves would be held on every platform. Where one program
+  holds both passes this costs nothing: XLA merges equal computations.
+  """
+  return jax.checkpoint(route, prevent_cse=False)
+
+
+def _route_by_blocks(
+  inputs,
+  kernel,
+  bias,
+  log_priors,
+  *,
+  num_iterations,
+  options,
+  squash_fn,
+  block_bytes,
+):
+  """Routes inputs `[batch, in_caps, in_dim]` without forming their votes."""
+  in_caps, out_caps = kernel.shape[:2]
 
   def activate(preactivations):
     if bias is not None:
@@ -100,16 +176,14 @@ def fused_dynamic_routing(
     jnp.zeros((1, out_caps), inputs.dtype)
     if log_priors is None
     else log_priors,
-    leaky=leaky,
+    leaky=options.leaky,
   )
-  capsules = activate(_weighted_votes_sum(flat_inputs, kernel, couplings))
-  shape = (len(flat_inputs), in_caps, out_caps)
-  all_couplings = [jnp.broadcast_to(couplings, shape)]
+  capsules = activate(_weighted_votes_sum(inputs, kernel, couplings))
+  all_couplings = [
+    jnp.broadcast_to(couplings, (len(inputs), in_caps, out_caps))
+  ]
   if num_iterations > 1:
-    if block_bytes is None:
-      on_cpu = jax.default_backend() == 'cpu'
-      block_bytes = _BLOCK_BYTES_ON_CPU if on_cpu else _BLOCK_BYTES_ELSEWHERE
-    blocks = split_into_blocks(flat_inputs, kernel, log_priors, block_bytes)
+    blocks = split_into_blocks(inputs, kernel, log_priors, block_bytes)
   capsules_sum = capsules
   for _ in range(num_iterations - 1):
     preactivations, block_couplings = fused_iteration(
@@ -119,13 +193,9 @@ def fused_dynamic_routing(
     capsules_sum += capsules
     if block_couplings is not None:
       all_couplings.append(join_blocks(block_couplings)[:, :in_caps])
-
-  capsules = capsules.reshape(*batch, *capsules.shape[1:])
-  if not return_couplings:
+  if not options.keep_couplings:
     return capsules
-  return capsules, jnp.stack(all_couplings).reshape(
-    num_iterations, *batch, *shape[1:]
-  )
+  return capsules, jnp.stack(all_couplings)
 
 
 def _require_fit(inputs, kernel):

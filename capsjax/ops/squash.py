@@ -14,7 +14,12 @@ from jaxtyping import Array, Float
 
 from capsjax.ops.precision import at_least_float32
 
+# Traced once for each shape, and part of the program that calls it: a network
+# squashes in each routing iteration and in each derivative of it.
+_trace_once = functools.partial(jax.jit, static_argnames='axis', inline=True)
 
+
+@_trace_once
 def _length_and_direction(
   vectors: Float[Array, '...'], *, axis: int
 ) -> tuple[Float[Array, '...'], Float[Array, '...']]:
@@ -97,14 +102,22 @@ def squash(
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 1.
   """
   wide = preactivations.astype(at_least_float32(preactivations.dtype))
-  length = _length(wide, axis)
-  _, direction = _length_and_direction(wide, axis=axis)
+  return _squash(wide, axis=axis).astype(preactivations.dtype)
+
+
+@_trace_once
+def _squash(
+  preactivations: Float[Array, '...'], *, axis: int
+) -> Float[Array, '...']:
+  length = _length(preactivations, axis)
+  _, direction = _length_and_direction(preactivations, axis=axis)
   # Of a short vector the direction times the squared length would lose the
   # gradient to underflow; of a long one, the length's inverse.
   inner = jnp.minimum(length, 1)
-  short = wide * (inner / (1 + jnp.square(inner)))
+  short = preactivations * (inner / (1 + jnp.square(inner)))
   # From here on |s|^2 / (1 + |s|^2) rounds to 1, and |s|^2 cannot overflow.
-  saturated = jnp.asarray(4 / jnp.sqrt(jnp.finfo(wide.dtype).eps), wide.dtype)
+  epsilon = jnp.finfo(preactivations.dtype).eps
+  saturated = jnp.asarray(4 / jnp.sqrt(epsilon), preactivations.dtype)
   square = jnp.square(jnp.minimum(length, saturated))
   long = direction * (square / (1 + square))
-  return jnp.where(length < 1, short, long).astype(preactivations.dtype)
+  return jnp.where(length < 1, short, long)

@@ -1,6 +1,7 @@
 """What the fused entry does apart: blocks of children, and little memory."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -159,11 +160,39 @@ def test_many_kernels_at_once_by_vmap():
     assert relative_error(found[index], slope(inputs, one)) < 1e-5
 
 
-@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
-def test_lowers_for_accelerators(platform):
+def program_for(platform, batch):
+  """What is compiled for a platform, without having one."""
+  shapes = [
+    jax.ShapeDtypeStruct((batch, 1152, 8), jnp.float32),
+    jax.ShapeDtypeStruct((1152, 10, 8, 16), jnp.float32),
+  ]
   slope = jax.jit(gradient_of(ops.fused_dynamic_routing))
-  program = slope.trace(*big()).lower(lowering_platforms=(platform,))
-  assert 'dot_general' in program.as_text()
+  return slope.trace(*shapes).lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize(
+  ('platform', 'batch', 'blocks'),
+  [
+    ('cpu', 128, 64),
+    ('tpu', 128, 1),
+    # Plain routing over votes has none.
+    ('cuda', 128, 0),
+    # 754 MB of votes are more than a GPU is asked to hold, and than a block.
+    ('cuda', 1024, 3),
+  ],
+)
+def test_the_way_follows_the_platform_compiled_for(platform, batch, blocks):
+  program = program_for(platform, batch)
+  kernels = re.findall(r'tensor<(\d+)x10x\d+x16xf32>', program)
+  assert ('stablehlo.while' in program) == bool(blocks)
+  assert not blocks or str(blocks) in kernels
+
+
+def test_nothing_of_another_platform_is_held_for_the_backward_pass():
+  arrays = [jnp.zeros(shape.shape) for shape in big()]
+  _, pull = jax.vjp(jax.jit(ops.fused_dynamic_routing), *arrays)
+  held = sum(leaf.nbytes for leaf in jax.tree.leaves(pull))
+  assert held < 0.6 * VOTE_BYTES
 
 
 def test_no_example_is_routed_to_none():
