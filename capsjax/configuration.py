@@ -28,6 +28,7 @@ MAY_CHANGE = frozenset(
     'log_every_steps',
     'num_devices',
     'num_epochs',
+    'pictures.every_evaluation',
     'pictures.num_images',
     'pictures.perturbation_range',
     'pictures.perturbation_steps',
@@ -41,6 +42,7 @@ MAY_CHANGE = frozenset(
 _BEFORE = {
   'keep_every_epochs': 0,
   'optimizer.use_epsilon_hat': False,
+  'pictures.every_evaluation': True,
   'stream_images': False,
 }
 

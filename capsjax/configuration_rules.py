@@ -83,6 +83,7 @@ _RULES: dict[str, _Rule] = {
   # Of 10,000 images no more pairs than are counted exactly (metrics.py).
   'pairs.test_pairs': _from(1, 1000),
   'pairs.test_seed': _at_least(0),
+  'pictures.every_evaluation': _ANY,
   'pictures.num_images': _from(1, 500),
   'pictures.perturbation_range': _POSITIVE,
   'pictures.perturbation_steps': _from(2, 101),

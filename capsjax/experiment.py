@@ -158,12 +158,24 @@ class Experiment:
       ) from error
 
   def data_of(self, split: Split) -> DeviceData:
-    """A split, on every device, or in the host's memory if it is streamed."""
-    data = self.examples.arrange(split)
-    return data if self.config.stream_images else self.devices.replicate(data)
+    """A split, on every device, or in the host's memory if it is streamed.
 
-  def train_fn(self, *, steps_per_call: int) -> TrainFn:
-    """The compiled training function, for calls of at most so many steps."""
+    It is sent there once, and stays there.
+    """
+    if id(split) not in self._data:
+      data = self.examples.arrange(split)
+      if not self.config.stream_images:
+        data = self.devices.replicate(data)
+      # The split is kept too, for its `id` to be no other's.
+      self._data[id(split)] = split, data
+    return self._data[id(split)][1]
+
+  @functools.cached_property
+  def _data(self) -> dict[int, tuple[Split, DeviceData]]:
+    return {}
+
+  def train_fn(self) -> TrainFn:
+    """The compiled training function."""
     train_step = create_train_step(
       self.model.apply,
       self.objective,
@@ -180,7 +192,6 @@ class Experiment:
       batch_size=self.config.batch_size,
       steps_per_epoch=self.steps_per_epoch,
       num_classes=self.dataset.num_classes,
-      single_step=steps_per_call == 1,
     )
     if not self.config.stream_images:
       return train_fn
@@ -189,7 +200,6 @@ class Experiment:
       self.devices.replicate,
       batch_size=self.config.batch_size,
       steps_per_epoch=self.steps_per_epoch,
-      steps_per_call=steps_per_call,
     )
 
   def evaluate(
@@ -205,13 +215,18 @@ class Experiment:
       split: one of the data set's.
       on_batch: called with the number of examples that are under way.
     """
+    size, batch_size = (
+      self.examples.test_size(len(split)),
+      self.config.batch_size,
+    )
     return evaluate(
       self._eval_fn,
       params,
       self.data_of(split),
-      size=self.examples.test_size(len(split)),
-      batch_size=self.config.batch_size,
+      size=size,
+      batch_size=batch_size,
       num_classes=self.dataset.num_classes,
+      batches_per_call=self.devices.batches_per_call(-(-size // batch_size)),
       on_batch=on_batch,
     ).compute()
 

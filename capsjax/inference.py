@@ -70,15 +70,10 @@ class Inference:
 
   def _window(self, positions):
     """Where the examples of these numbers are, and their numbers there."""
+    data = self._experiment.data_of(self._experiment.dataset.test)
     if self._experiment.config.stream_images:
-      return window(self._data, positions)
-    return self._data, positions
-
-  @functools.cached_property
-  def _data(self):
-    experiment = self._experiment
-    data = experiment.examples.arrange(experiment.dataset.test)
-    return data if experiment.config.stream_images else jax.device_put(data)
+      return window(data, positions)
+    return data, positions
 
   @functools.cached_property
   def _examples(self):

@@ -172,6 +172,9 @@ def get_config() -> ConfigDict:
       # `perturb`: a dimension is changed by -range to range, in so many values.
       'perturbation_range': 0.25,
       'perturbation_steps': 11,
+      # Whether TensorBoard is given pictures at each evaluation, and not only
+      # at the end of the run: drawing takes longer than evaluating on a GPU.
+      'every_evaluation': False,
     }
   )
 

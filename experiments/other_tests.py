@@ -70,5 +70,5 @@ def _test_error(config, workdir: Path) -> float:
 
   trained = Trained.open(config, workdir, checkpoint_name='latest')
   experiment = trained.experiment
-  params = experiment.devices.replicate(trained.params)
+  params = trained.params
   return experiment.evaluate(params, experiment.dataset.test).error

@@ -74,6 +74,7 @@ def open_member(
     stack: closes what is opened.
     is_shown: whether this is the one whose loss is shown.
   """
+  plan = create_plan(experiment)
   writer = stack.enter_context(
     MetricsWriter(
       start.workdir,
@@ -100,11 +101,10 @@ def open_member(
       show=show,
       write=write,
     ),
-    Monitor(experiment, start.best, writer=writer, progress=progress),
+    Monitor(experiment, plan, start.best, writer=writer, progress=progress),
     stack.enter_context(
       Checkpointer(
-        start.workdir / CHECKPOINTS,
-        keep_every=create_plan(experiment).checkpoint_every_steps,
+        start.workdir / CHECKPOINTS, keep_every=plan.checkpoint_every_steps
       )
     ),
   )

@@ -141,9 +141,7 @@ def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
     state = fit(
       stack_states([start.state for start in starts]),
       plan=plan,
-      train_fn=create_train_fn(
-        experiment, keys, single_step=plan.steps_per_call == 1
-      ),
+      train_fn=create_train_fn(experiment, keys),
       data=jax.device_put(
         experiment.examples.arrange(experiment.dataset.train)
       ),

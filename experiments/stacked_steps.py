@@ -48,38 +48,34 @@ def state_of(state: TrainState, i: int) -> TrainState:
   )
 
 
-def create_train_fn(
-  experiment: Experiment, keys: RunKeys, *, single_step: bool
-) -> TrainFn:
+def create_train_fn(experiment: Experiment, keys: RunKeys) -> TrainFn:
   """Compiles a function that takes steps of all seeds, on one device.
 
   Args:
     experiment: what is trained; its own keys are not used.
     keys: those of the seeds, stacked.
-    single_step: whether every call takes one step, without a loop.
 
   Returns:
     `train(state, data, permutations, num_steps)`: the stacked state, which it
     consumes, after `num_steps` more steps of an epoch, and a list of metrics,
     those of each seed.
   """
-  train = partial(_train_one, experiment, single_step=single_step)
-  # Of one device, as alone: what is dropped depends on its number. An axis of a
-  # mesh would do too, but JAX 0.7.2 cannot vmap gradients of convolutions then.
-  train = jax.vmap(train, None, None, axis_name=_DEVICE_AXIS, axis_size=1)
-  train = jax.vmap(train, (0, _AXES, None, 0, None), (_AXES, 0))
 
-  @partial(jax.jit, donate_argnums=0)
+  @partial(jax.jit, donate_argnums=0, static_argnums=3)
   def train_all(state, data, permutations, num_steps):
-    state, metrics = train(keys, state, data, permutations, num_steps)
+    train = partial(_train_one, experiment, num_steps)
+    # Of one device, as alone: what is dropped depends on its number. An axis of
+    # a mesh would do too, but JAX 0.7.2 cannot vmap gradients of convolutions
+    # then.
+    train = jax.vmap(train, None, None, axis_name=_DEVICE_AXIS, axis_size=1)
+    train = jax.vmap(train, (0, _AXES, None, 0), (_AXES, 0))
+    state, metrics = train(keys, state, data, permutations)
     return state, [part_of(metrics, i) for i in range(len(keys.order))]
 
   return train_all
 
 
-def _train_one(
-  experiment, keys, state, data, permutation, num_steps, *, single_step
-):
+def _train_one(experiment, num_steps, keys, state, data, permutation):
   """Takes the steps of one seed."""
   config = experiment.config
   train_step = create_train_step(
@@ -101,9 +97,5 @@ def _train_one(
     return train_step(state, batch, axis_name=_DEVICE_AXIS)
 
   return take_steps(
-    one_step,
-    state,
-    num_steps,
-    num_classes=experiment.dataset.num_classes,
-    single_step=single_step,
+    one_step, state, num_steps, num_classes=experiment.dataset.num_classes
   )

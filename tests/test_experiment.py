@@ -56,7 +56,7 @@ def test_a_network_trains_and_is_measured(name):
   state = devices.replicate(experiment.create_state())
   before = jax.device_get(state.params)
   order = epoch_permutation(experiment.keys.order, 0, len(train))
-  state, metrics = experiment.train_fn(steps_per_call=1)(
+  state, metrics = experiment.train_fn()(
     state, experiment.data_of(train), order, 1
   )
   assert metrics.compute().count == 8
@@ -86,7 +86,7 @@ def test_the_first_steps_do_not_saturate_the_capsules(name):
     Dataset(name, white, white, None, num_classes), '--config.num_devices=1'
   )
   state = experiment.devices.replicate(experiment.create_state())
-  train = experiment.train_fn(steps_per_call=1)
+  train = experiment.train_fn()
   data = experiment.data_of(white)
   for epoch in range(6):
     order = epoch_permutation(experiment.keys.order, epoch, len(white))
@@ -108,7 +108,7 @@ def test_streamed_images_give_the_same_network(steps_per_call):
       f'--config.stream_images={is_streamed}',
       size=40,
     )
-    train_fn = experiment.train_fn(steps_per_call=steps_per_call)
+    train_fn = experiment.train_fn()
     dataset = experiment.dataset
     data = experiment.data_of(dataset.train)
     assert isinstance(data.images, np.ndarray) == is_streamed

@@ -51,7 +51,7 @@ def _evaluate(experiment, params):
     total=experiment.test_size, unit='image', leave=False, disable=None
   ) as progress:
     return experiment.evaluate(
-      experiment.devices.replicate(params),
+      params,
       experiment.dataset.test,
       on_batch=lambda done: progress.update(done - progress.n),
     )

@@ -10,6 +10,7 @@ from capsjax.data import Split
 from capsjax.evaluation import Results
 from capsjax.experiment import Experiment
 from capsjax.inference import Inference
+from capsjax.training.loop import Plan
 from capsjax.training.progress import Progress
 from capsjax.training.writers import MetricsWriter, NullWriter
 from capsjax.visualization import (
@@ -31,6 +32,7 @@ class Monitor:
 
   Args:
     experiment: what is trained.
+    plan: how long it is trained; pictures are drawn at its end.
     best: that of before.
     writer: takes scalars and pictures.
     progress: takes lines for a person, and is paused meanwhile.
@@ -39,6 +41,7 @@ class Monitor:
   def __init__(
     self,
     experiment: Experiment,
+    plan: Plan,
     best: float | None,
     *,
     writer: MetricsWriter | NullWriter,
@@ -47,6 +50,7 @@ class Monitor:
     self.test: Results | None = None
     self.best = best
     self._experiment = experiment
+    self._plan = plan
     self._writer = writer
     self._progress = progress
     self._inference = Inference(experiment)
@@ -62,10 +66,9 @@ class Monitor:
       The accuracy to choose the best state by, on the set that the
       configuration names; None if it is not there.
     """
-    dataset = self._experiment.dataset
+    dataset, config = self._experiment.dataset, self._experiment.config
     with self._progress.paused():
       self.test = self._measure('test', step, dataset.test, params)
-      self._write_pictures(step, params, self.test)
       warning = warning_of_no_learning(self._experiment, self.test)
       if warning:
         self._progress.write(warning)
@@ -74,12 +77,13 @@ class Monitor:
         validation = self._measure(
           'validation', step, dataset.validation, params
         )
-    by_test = self._experiment.config.select_best_by == 'test'
-    chosen = self.test if by_test else validation
-    if chosen is None:
-      return None
-    self.best = max(chosen.accuracy, self.best or 0.0)
-    return chosen.accuracy
+      chosen = self.test if config.select_best_by == 'test' else validation
+      if chosen is not None:
+        self.best = max(chosen.accuracy, self.best or 0.0)
+      is_last = self._plan.is_over(step, self.best)
+      if is_last or config.pictures.every_evaluation:
+        self._write_pictures(step, params, self.test)
+    return None if chosen is None else chosen.accuracy
 
   def _measure(
     self, name: str, step: int, split: Split, params: Any

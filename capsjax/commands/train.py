@@ -24,9 +24,6 @@ from capsjax.training.signals import StopRequest
 from capsjax.training.state import TrainState
 from capsjax.training.writers import MetricsWriter, NullWriter
 
-# Steps that an accelerator takes without the host.
-_STEPS_PER_CALL = 100
-
 
 def run(
   config: ConfigDict, workdir: Path, *, checkpoint_name: str = 'latest'
@@ -103,7 +100,7 @@ def _train(
     ) as progress,
     StopRequest() as stop,
   ):
-    monitor = Monitor(experiment, best, writer=writer, progress=progress)
+    monitor = Monitor(experiment, plan, best, writer=writer, progress=progress)
 
     def write(step, results, learning_rate):
       scalars = training_scalars(experiment, results, learning_rate, progress)
@@ -119,7 +116,7 @@ def _train(
     state = fit(
       devices.replicate(state),
       plan=plan,
-      train_fn=experiment.train_fn(steps_per_call=plan.steps_per_call),
+      train_fn=experiment.train_fn(),
       data=experiment.data_of(experiment.dataset.train),
       order_key=experiment.keys.order,
       evaluate=monitor,
@@ -148,16 +145,15 @@ def training_scalars(
 def create_plan(experiment: Experiment) -> Plan:
   """How long a run is and how often something happens in it."""
   config = experiment.config
-  # Loops are slow in XLA's code for a CPU, where calls are cheap.
-  default = 1 if experiment.devices.platform == 'cpu' else _STEPS_PER_CALL
   steps_per_epoch = experiment.steps_per_epoch
   eval_every_steps = max(1, round(config.eval_every_epochs * steps_per_epoch))
+  # No call goes over the end of an epoch, or over an evaluation.
+  most = min(steps_per_epoch, eval_every_steps)
   return Plan(
     num_steps=config.num_epochs * steps_per_epoch,
     steps_per_epoch=steps_per_epoch,
-    # No call goes over the end of an epoch, or over an evaluation.
     steps_per_call=min(
-      config.steps_per_call or default, steps_per_epoch, eval_every_steps
+      config.steps_per_call or experiment.devices.batches_per_call(most), most
     ),
     eval_every_steps=eval_every_steps,
     checkpoint_every_seconds=config.checkpoint_every_seconds,

@@ -24,7 +24,7 @@ class Trained:
     inference: its model on its test set.
     workdir: its folder.
     step: the step of the checkpoint.
-    params: its parameters, as NumPy arrays.
+    params: its parameters, on every device.
   """
 
   experiment: Experiment
@@ -78,7 +78,7 @@ class Trained:
       Inference(experiment),
       workdir,
       restored.step,
-      restored.state.params,
+      experiment.devices.replicate(restored.state.params),
     )
 
 

@@ -1,6 +1,7 @@
 """Losses and exact metrics: sums over examples, divided once at the end."""
 
 from capsjax.evaluation.evaluate import (
+  EvalStep,
   EvaluateFn,
   create_eval_step,
   evaluate,
@@ -16,6 +17,7 @@ from capsjax.evaluation.objective import (
 )
 
 __all__ = [
+  'EvalStep',
   'EvaluateFn',
   'Losses',
   'Metrics',

@@ -3,21 +3,22 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from capsjax.data.examples import DeviceData, Examples
 from capsjax.evaluation.metrics import Metrics
 from capsjax.evaluation.objective import Objective
 
-# Called with parameters, a split, and arrays int32 [b] and
-# float32 [b]: the numbers of examples and their weights.
+# Called with parameters, a split, and arrays int32 [b] and float32 [b]: the
+# numbers of examples and their weights.
+EvalStep = Callable[..., Metrics]
+# The same of many batches, [n, b], whose metrics are summed.
 EvaluateFn = Callable[..., Metrics]
 
 
 def create_eval_step(
   apply_fn: Callable[..., Any], objective: Objective, examples: Examples
-) -> EvaluateFn:
+) -> EvalStep:
   """Makes the pure function that evaluates one batch on one device.
 
   Args:
@@ -26,17 +27,15 @@ def create_eval_step(
     examples: how an example is made.
 
   Returns:
-    `eval_step(params, data, indices, weights, *, axis_name=None)`, whose
-    metrics are summed over the axis if it is named.
+    `eval_step(params, data, indices, weights)`.
   """
 
-  def eval_step(params, data, indices, weights, *, axis_name=None):
+  def eval_step(params, data, indices, weights):
     batch = examples.test_batch(data, indices)._replace(weights=weights)
     # The model is not told the targets, so it decodes what it predicts.
     output = apply_fn({'params': params}, batch.images)
     losses = objective(output, batch)
-    metrics = Metrics.of(output, batch, losses, num_labels=examples.num_objects)
-    return jax.lax.psum(metrics, axis_name) if axis_name else metrics
+    return Metrics.of(output, batch, losses, num_labels=examples.num_objects)
 
   return eval_step
 
@@ -49,25 +48,30 @@ def evaluate(
   size: int,
   batch_size: int,
   num_classes: int,
+  batches_per_call: int = 1,
   on_batch: Callable[[int], None] = lambda count: None,
 ) -> Metrics:
   """Sums metrics over every example of a split.
 
   Args:
-    evaluate_fn: a compiled eval step.
+    evaluate_fn: evaluates many batches.
     params: the model's parameters.
     data: the split.
     size: the number of examples that are made of it.
-    batch_size: the number of examples of each call; the last is padded.
+    batch_size: the number of examples of each batch; the last is padded.
     num_classes: the number of classes.
+    batches_per_call: the number of batches of each call; the last is padded.
     on_batch: called with the number of examples that are under way.
 
   Returns:
     The sums, on the device.
   """
   metrics = Metrics.empty(num_classes)
-  for indices, weights in padded_batches(size, batch_size):
-    metrics = metrics.merge(evaluate_fn(params, data, indices, weights))
+  shape = batches_per_call, batch_size
+  for indices, weights in padded_batches(size, batches_per_call * batch_size):
+    metrics = metrics.merge(
+      evaluate_fn(params, data, indices.reshape(shape), weights.reshape(shape))
+    )
     on_batch(int(indices[0]) + int(weights.sum()))
   return metrics
 

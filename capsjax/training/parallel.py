@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 
 from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
-from capsjax.evaluation import EvaluateFn, Metrics
+from capsjax.evaluation import EvalStep, EvaluateFn, Metrics
 from capsjax.training.pipeline import MakeBatch
 from capsjax.training.state import TrainState
 from capsjax.training.step import TrainStep, take_steps
@@ -26,6 +26,10 @@ _AXIS = 'devices'
 
 # Called as train(state, data, permutation, num_steps).
 TrainFn = Callable[..., tuple[TrainState, Metrics]]
+
+# Batches that an accelerator works through without the host: some seconds on a
+# slow one, and far longer on all of them than a call takes to make.
+_MOST_BATCHES_PER_CALL = 128
 
 
 class Devices:
@@ -77,6 +81,16 @@ class Devices:
       )
     return batch_size // self.count
 
+  def batches_per_call(self, num_batches: int) -> int:
+    """How many of so many batches a compiled function should work through.
+
+    One on a CPU, where calls are cheap and XLA's code is slower inside a loop.
+    """
+    if self.platform == 'cpu':
+      return 1
+    num_calls = -(-num_batches // _MOST_BATCHES_PER_CALL)
+    return -(-num_batches // num_calls)
+
   def any_process(self, flag: bool) -> bool:
     """Whether the flag is set in any process; all of them must ask."""
     if jax.process_count() == 1:
@@ -111,7 +125,6 @@ class Devices:
     batch_size: int,
     steps_per_epoch: int,
     num_classes: int,
-    single_step: bool,
   ) -> TrainFn:
     """Compiles a function that takes many training steps in one call.
 
@@ -121,12 +134,12 @@ class Devices:
       batch_size: of all devices together.
       steps_per_epoch: the number of steps of an epoch.
       num_classes: the number of classes.
-      single_step: whether every call takes one step; as in `take_steps`.
 
     Returns:
       `train(state, data, permutation, num_steps)`: the state, which it
       consumes, after `num_steps` more steps of the epoch whose order is
-      `permutation`, and their metrics.
+      `permutation`, and their metrics. It is compiled anew for each number of
+      steps.
     """
     share = self.share(batch_size)
 
@@ -139,15 +152,9 @@ class Devices:
         batch = make_batch(data, indices, state.step, positions)
         return train_step(state, batch, axis_name=_AXIS)
 
-      return take_steps(
-        one_step,
-        state,
-        num_steps,
-        num_classes=num_classes,
-        single_step=single_step,
-      )
+      return take_steps(one_step, state, num_steps, num_classes=num_classes)
 
-    mapped = self._pmap(run, mapped=1, arguments=5, donated=(1,))
+    mapped = self._pmap(run, mapped=1, arguments=5, donated=(1,), static=(4,))
 
     def train(
       state: TrainState,
@@ -155,26 +162,35 @@ class Devices:
       permutation: jax.Array,
       num_steps: int,
     ) -> tuple[TrainState, Metrics]:
-      return mapped(
-        self._indices(), state, data, permutation, np.int32(num_steps)
-      )
+      return mapped(self._indices(), state, data, permutation, num_steps)
 
     return train
 
-  def eval_fn(self, eval_step: EvaluateFn) -> EvaluateFn:
-    """Compiles an eval step that takes whole batches."""
+  def eval_fn(self, eval_step: EvalStep) -> EvaluateFn:
+    """Compiles a function that evaluates many batches in one call.
+
+    Args:
+      eval_step: one batch on one device.
+
+    Returns:
+      `evaluate(params, data, indices, weights)`, with the numbers and weights
+      of `[batches, batch_size]` examples, and their metrics.
+    """
 
     def run(indices, weights, params, data):
-      return eval_step(params, data, indices, weights, axis_name=_AXIS)
+      metrics = jax.lax.map(
+        lambda batch: eval_step(params, data, *batch), (indices, weights)
+      )
+      return jax.lax.psum(jax.tree.map(lambda m: m.sum(0), metrics), _AXIS)
 
-    mapped = self._pmap(run, mapped=2, arguments=4, donated=())
+    mapped = self._pmap(run, mapped=2, arguments=4)
 
-    def evaluate_batch(params, data, indices, weights):
+    def evaluate(params, data, indices, weights):
       return mapped(self._shard(indices), self._shard(weights), params, data)
 
-    return evaluate_batch
+    return evaluate
 
-  def _pmap(self, function, *, mapped, arguments, donated):
+  def _pmap(self, function, *, mapped, arguments, donated=(), static=()):
     return jax.pmap(
       function,
       axis_name=_AXIS,
@@ -182,6 +198,7 @@ class Devices:
       out_axes=None,
       devices=None if jax.process_count() > 1 else self._devices,
       donate_argnums=donated,
+      static_broadcasted_argnums=static,
     )
 
   def _indices(self):
@@ -192,6 +209,7 @@ class Devices:
     )
 
   def _shard(self, array):
-    """This process's part of a batch, with a leading axis of devices."""
-    share = self.share(len(array))
-    return array.reshape(self.count, share, *array.shape[1:])[self._indices()]
+    """This process's part of `[batches, batch]`, with an axis of devices."""
+    batches, size = array.shape
+    shares = array.reshape(batches, self.count, self.share(size))
+    return shares.swapaxes(0, 1)[self._indices()]

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int32, Key
+from jaxtyping import Array, Key
 
 from capsjax.evaluation import Metrics, Objective
 from capsjax.training.state import TrainState
@@ -73,25 +73,24 @@ def create_train_step(
 def take_steps(
   one_step: Callable[[TrainState], tuple[TrainState, Metrics]],
   state: TrainState,
-  num_steps: int | Int32[Array, ''],
+  num_steps: int,
   *,
   num_classes: int,
-  single_step: bool,
 ) -> tuple[TrainState, Metrics]:
   """Takes training steps one after another, on the device.
 
   Args:
     one_step: takes one step from a state.
     state: where to start from.
-    num_steps: how many; may be traced.
+    num_steps: how many; static, for a GPU asks the host before each turn of a
+      loop whose length it does not know.
     num_classes: the number of classes.
-    single_step: whether to take one step, whatever `num_steps`, without the
-      loop, in which XLA's code for a CPU is slower; static.
 
   Returns:
     The last state and the metrics of all steps.
   """
-  if single_step:
+  # Without the loop, in which XLA's code for a CPU is slower.
+  if num_steps == 1:
     return one_step(state)
 
   def body(_, carry):

@@ -42,7 +42,6 @@ def stream_training(
   *,
   batch_size: int,
   steps_per_epoch: int,
-  steps_per_call: int,
 ) -> TrainFn:
   """Makes a training function that takes a split in the host's memory.
 
@@ -51,7 +50,6 @@ def stream_training(
     put: puts arrays on the devices.
     batch_size: of all devices together.
     steps_per_epoch: the number of steps of an epoch.
-    steps_per_call: calls take at most so many.
 
   Returns:
     The function, which gives the same results.
@@ -67,12 +65,11 @@ def stream_training(
     step = last[1] if state is last[0] else int(state.step)
     start = step % steps_per_epoch * batch_size
     count = num_steps * batch_size
-    wanted = np.asarray(permutation)[start : start + count]
-    # Padded, so that all calls have one shape, and one compilation serves them.
-    padding = (0, steps_per_call * batch_size - count)
-    taken, numbers = window(data, np.pad(wanted, padding))
+    taken, numbers = window(
+      data, np.asarray(permutation)[start : start + count]
+    )
     order = np.zeros(len(permutation), np.int32)
-    order[start : start + count] = numbers[:count]
+    order[start : start + count] = numbers
     state, metrics = train_fn(state, put(taken), put(order), num_steps)
     last = (state, step + num_steps)
     return state, metrics
@@ -81,18 +78,20 @@ def stream_training(
 
 
 def stream_evaluation(evaluate_fn: EvaluateFn, put: _Put) -> EvaluateFn:
-  """Makes an eval step that takes a split in the host's memory.
+  """Makes an evaluation that takes a split in the host's memory.
 
   Args:
     evaluate_fn: takes one on the device.
     put: puts arrays on the devices.
 
   Returns:
-    The eval step, which gives the same results.
+    The function, which gives the same results.
   """
 
-  def evaluate_batch(params, data, indices, weights):
-    taken, numbers = window(data, indices)
-    return evaluate_fn(params, put(taken), numbers, weights)
+  def evaluate(params, data, indices, weights):
+    taken, numbers = window(data, indices.ravel())
+    return evaluate_fn(
+      params, put(taken), numbers.reshape(indices.shape), weights
+    )
 
-  return evaluate_batch
+  return evaluate

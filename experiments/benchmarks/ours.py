@@ -53,7 +53,7 @@ class TrainStep:
     devices = experiment.devices
     self.state = devices.replicate(experiment.create_state())
     self._data = experiment.data_of(experiment.dataset.train)
-    self._train_fn = experiment.train_fn(steps_per_call=steps_per_call)
+    self._train_fn = experiment.train_fn()
     size = len(experiment.dataset.train)
     self._order = epoch_permutation(experiment.keys.order, 0, size)
     self._steps = steps_per_call
@@ -62,7 +62,7 @@ class TrainStep:
     """Trains; returns the metrics, perhaps not yet computed.
 
     Args:
-      steps: how many, if not `steps_per_call`; it does not compile again.
+      steps: how many, if not `steps_per_call`; each number is compiled once.
     """
     self.state, metrics = self._train_fn(
       self.state, self._data, self._order, steps or self._steps

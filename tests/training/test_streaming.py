@@ -50,7 +50,6 @@ def test_every_step_finds_its_images(steps_per_call):
     device.put,
     batch_size=BATCH,
     steps_per_epoch=STEPS_PER_EPOCH,
-    steps_per_call=steps_per_call,
   )
   permutation = epoch_permutation(jax.random.key(0), 0, SIZE)
   # In the second epoch, calls of all lengths up to the most.
@@ -63,8 +62,10 @@ def test_every_step_finds_its_images(steps_per_call):
         expected = permutation[i * BATCH : (i + 1) * BATCH]
         np.testing.assert_array_equal(images, expected)
         np.testing.assert_array_equal(labels, expected + 100)
-  # One compilation, of the images of one call.
-  assert device.shapes == {(steps_per_call * BATCH, 1, 1, 1)}
+  # Only the images of the call are sent.
+  assert device.shapes == {
+    (count * BATCH, 1, 1, 1) for count in range(1, steps_per_call + 1)
+  }
 
 
 class NotYet:
@@ -86,7 +87,6 @@ def test_the_host_does_not_wait_for_the_steps_before():
     lambda tree: tree,
     batch_size=BATCH,
     steps_per_epoch=STEPS_PER_EPOCH,
-    steps_per_call=2,
   )
   permutation = epoch_permutation(jax.random.key(0), 0, SIZE)
   state = TrainState(np.int32(0), (), ())
@@ -100,12 +100,12 @@ def test_every_test_example_is_found():
   device = Device()
 
   def evaluate(params, data, indices, weights):
-    assert len(data.images) == BATCH
-    return params, data.images[indices].ravel(), data.labels[indices], weights
+    assert len(data.images) == 2 * BATCH
+    return params, data.images[indices], data.labels[indices], weights
 
-  evaluate_batch = stream_evaluation(evaluate, device.put)
-  indices = np.array([19, 20, 21, 21], np.int32)
-  params, images, labels, weights = evaluate_batch('p', DATA, indices, 'w')
+  streamed = stream_evaluation(evaluate, device.put)
+  indices = np.array([[15, 16, 17, 18], [19, 20, 21, 21]], np.int32)
+  params, images, labels, weights = streamed('p', DATA, indices, 'w')
   assert (params, weights) == ('p', 'w')
-  np.testing.assert_array_equal(images, indices)
+  np.testing.assert_array_equal(images[..., 0, 0, 0], indices)
   np.testing.assert_array_equal(labels, indices + 100)
