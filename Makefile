@@ -2,14 +2,17 @@
 #
 #   PYTHON       the interpreter that makes the environment
 #   VENV         the environment's folder
-#   CONSTRAINTS  a pip constraints file, for example tests/oldest.txt
+#   CONSTRAINTS  a pip constraints file: the versions that this Python's check
+#                was seen to pass with if not given, the newest of all if empty
 #   ARGS         more flags for `make digits`, such as --config.seed=1
 #   PYTEST_ARGS  more flags for pytest, such as -k routing
 #   EXTRAS       what to install besides: test, or test,bench with PyTorch
 
 PYTHON ?= python3
 VENV ?= .venv
-CONSTRAINTS ?=
+VERSION := $(shell '$(PYTHON)' -c \
+  'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+CONSTRAINTS ?= $(wildcard tests/constraints/python$(VERSION).txt)
 ARGS ?=
 PYTEST_ARGS ?= -n 2
 EXTRAS ?= test
@@ -23,7 +26,18 @@ MADE_WITH := $(subst /,-,$(PYTHON)-$(or $(CONSTRAINTS),newest)-$(EXTRAS))
 CORE := $(VENV)/core-$(MADE_WITH)
 TOOLS := $(VENV)/tools-$(MADE_WITH)
 
-.PHONY: help digits test lint types pytest format clean
+# `make pins` resolves for these Pythons with uv, whichever is installed.
+PINNED := 3.11 3.12 3.13 3.14
+UV ?= uv
+RESOLVE = $(UV) pip compile pyproject.toml --quiet --extra test --extra bench \
+  --no-annotate --no-header --no-emit-index-url \
+  --python-platform x86_64-manylinux_2_28 --constraint $(TORCH)
+# The version that the published benchmarks are of. Its packages of CUDA are not
+# pinned: they are of one platform, and PyTorch itself pins them.
+TORCH := tests/constraints/torch.txt
+DROP := grep -v -E '^(cuda|nvidia|triton)'
+
+.PHONY: help digits test lint types pytest format clean pins
 
 help:
 	@echo 'make digits  train the paper'\''s network on handwritten digits, no download'
@@ -31,6 +45,7 @@ help:
 	@echo 'make pytest  run the tests alone'
 	@echo 'make format  format the code and mend what the linter can'
 	@echo 'make clean   remove the environment and the caches'
+	@echo 'make pins    renew the versions of tests/constraints (needs uv)'
 	@echo
 	@echo 'Each makes the environment it needs, in $(VENV), with $(PYTHON);'
 	@echo 'make test PYTHON=python3.12 VENV=.venv-3.12 uses another one.'
@@ -53,6 +68,19 @@ pytest: $(TOOLS)
 format: $(TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+pins:
+	for version in $(PINNED); do \
+	  file=tests/constraints/python$$version.txt; \
+	  $(RESOLVE) --python-version $$version | $(DROP) > $$file.new && \
+	  { head -n 1 $$file; cat $$file.new; } > $$file.all && \
+	  mv $$file.all $$file && rm $$file.new || exit 1; \
+	done
+	file=tests/constraints/oldest.txt; \
+	$(RESOLVE) --python-version $(firstword $(PINNED)) \
+	  --resolution lowest-direct | $(DROP) > $$file.new && \
+	{ grep '^#' $$file; cat $$file.new; } > $$file.all && \
+	mv $$file.all $$file && rm $$file.new
 
 clean:
 	@if [ -e '$(VENV)' ] && [ ! -e '$(VENV)/pyvenv.cfg' ]; then \

@@ -15,6 +15,13 @@ os.environ.setdefault(
   ),
 )
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
+# Most of a test's time is compilation.
+os.environ['XLA_FLAGS'] = ' '.join(
+  [
+    '--xla_backend_optimization_level=0',
+    *filter(None, [os.environ.get('XLA_FLAGS')]),
+  ]
+)
 # The tolerances are a CPU's; an accelerator that is there is not used.
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 

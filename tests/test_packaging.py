@@ -63,9 +63,21 @@ def tracked_files(repository: Path) -> list[Path]:
 def test_oldest_pins_are_the_declared_lower_bounds(repository, project):
   extras = project['optional-dependencies']
   declared = lower_bounds([*project['dependencies'], *extras['tfds']])
-  # jax requires the jaxlib of its own version; the pin says so early.
-  declared['jaxlib'] = declared['jax']
-  assert pins(repository / 'tests' / 'oldest.txt') == declared
+  pinned = pins(repository / 'tests' / 'constraints' / 'oldest.txt')
+  assert {name: pinned[name] for name in declared} == declared
+
+
+@pytest.mark.parametrize('version', ['3.11', '3.12', '3.13', '3.14'])
+def test_everything_that_the_check_needs_is_pinned(
+  version, repository, project
+):
+  pinned = pins(repository / 'tests' / 'constraints' / f'python{version}.txt')
+  extras = project['optional-dependencies']
+  texts = [*project['dependencies'], *extras['tfds'], *extras['test']]
+  for requirement in map(Requirement, texts):
+    if not requirement.extras:
+      found = pinned[canonicalize_name(requirement.name)]
+      assert found in requirement.specifier, requirement
 
 
 def test_accelerators_are_extras_only(project):

@@ -79,7 +79,7 @@ def all_predicted(
   """
   count = int(targets[0].sum())
   highest = np.argsort(-scores, -1, kind='stable')[:, :count]
-  return np.take_along_axis(targets, highest, -1).all(-1)
+  return np.all(np.take_along_axis(targets, highest, -1), axis=-1)
 
 
 def _predict_until(

@@ -89,7 +89,7 @@ def _seal(content: Mapping[str, Any]) -> int:
 def _record(leaf: np.ndarray) -> dict[str, Any]:
   # Viewed as bytes, since bfloat16 offers no buffer of its own.
   content = np.ascontiguousarray(leaf).reshape(-1).view(np.uint8)
-  return {'type': _type(leaf), 'crc32': zlib.crc32(content)}
+  return {'type': _type(leaf), 'crc32': zlib.crc32(content.data)}
 
 
 def _type(leaf: Any) -> str:

@@ -24,7 +24,13 @@ _PARTS = (
   'scaling',
 )
 # The first is compared with.
-_CONTENDERS = ('capsjax', 'plain JAX', 'PyTorch', 'PyTorch, compiled')
+_CONTENDERS = (
+  'capsjax',
+  'plain JAX',
+  'PyTorch',
+  'PyTorch, compiled',
+  'PyTorch, compiled, CUDA graph',
+)
 # For a test that everything still runs; the figures mean nothing.
 _TINY = {'conv_features': 8, 'num_types': 2, 'decoder_sizes': (8, 8)}
 
@@ -101,7 +107,7 @@ def main() -> None:
     repeats=options.repeats,
     patience=options.patience,
     sizes=_TINY if options.tiny else {},
-    contenders=_available(options.contenders),
+    contenders=available(options.contenders),
   )
   figures = {'machine': described, 'limits': settings.rates}
   for name, rate in settings.rates.items():
@@ -125,9 +131,13 @@ def _positive(word: str) -> int:
   return number
 
 
-def _available(names: Sequence[str]) -> list[str]:
-  """Ours, and those of the others that are asked for and installed."""
+def available(names: Sequence[str]) -> list[str]:
+  """Ours, and those of the others that are asked for and can run here."""
+  import jax
+
   others = [name for name in names if name != 'capsjax']
+  if jax.default_backend() != 'gpu':
+    others = [name for name in others if not name.endswith('CUDA graph')]
   if importlib.util.find_spec('torch') is None:
     others = [name for name in others if not name.startswith('PyTorch')]
     print(

@@ -79,7 +79,7 @@ def epoch(settings: Settings) -> Iterator[Row]:
     count = epochs.images_per_epoch(case)
     calls = {'capsjax': epochs.capsjax_epoch(case, count)}
     for name in settings.contenders:
-      if name.startswith('PyTorch') and _is_native(dtype):
+      if name in ('PyTorch', 'PyTorch, compiled') and _is_native(dtype):
         compiled = name == 'PyTorch, compiled'
         calls[name] = epochs.torch_epoch(case, count, compiled=compiled)
     seconds = take_turns(calls, repeats=settings.repeats)

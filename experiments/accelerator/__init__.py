@@ -1,0 +1,1 @@
+"""What capsjax does on an accelerator, measured within a number of minutes."""

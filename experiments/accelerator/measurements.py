@@ -1,0 +1,152 @@
+"""What is measured of one device; every function returns a figure."""
+
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from capsjax.data.batch import Batch
+from experiments import machine
+from experiments.accelerator.figures import Figures
+from experiments.benchmarks import epochs, limits, ours, parts, routing, steps
+from experiments.benchmarks.child import Case
+from experiments.benchmarks.timing import ratio, spread, take_turns
+
+# Of a batch whose loss and gradient are computed on the CPU too.
+_FEW_IMAGES = 32
+
+
+def describe() -> dict[str, str]:
+  """Hardware, driver and versions, in words."""
+  described = machine.describe(('jax', 'jaxlib', 'flax', 'torch'))
+  query = ['nvidia-smi', '--query-gpu=name,driver_version', '--format=csv']
+  try:
+    done = subprocess.run(query, capture_output=True, text=True, check=True)
+  except (OSError, subprocess.CalledProcessError):
+    return described
+  return described | {'nvidia-smi': ', '.join(done.stdout.splitlines()[1:])}
+
+
+def rates(*, size: int, repeats: int) -> dict[str, dict[str, float]]:
+  """What the device can do: GFLOP/s of matrix products, GB/s of a copy."""
+  return limits.measure(repeats=repeats, size=size)
+
+
+def training_steps(
+  case: Case, measured_rates: Mapping[str, Any], contenders: list[str]
+) -> list[dict[str, Any]]:
+  """The training step beside that of PyTorch, in turns."""
+  settings = parts.Settings(
+    batch_sizes=[case.batch],
+    dtypes=[case.dtype],
+    repeats=case.repeats,
+    patience=float('inf'),
+    sizes=case.sizes,
+    contenders=contenders,
+    rates=measured_rates,
+  )
+  return list(parts.training(settings))
+
+
+def epoch(case: Case, *, images: int) -> dict[str, Any]:
+  """An epoch as a run takes it, shifts included; and when it is compiled."""
+  call = epochs.capsjax_epoch(case, images)
+  times = take_turns({'': call}, repeats=case.repeats)['']
+  return {'images': images, 'seconds': spread(times)}
+
+
+def evaluation(case: Case, *, images: int) -> dict[str, Any]:
+  """The evaluation of so many images, until the error is known."""
+  call = steps.capsjax_evaluation(case, images)
+  times = take_turns({'': call}, repeats=case.repeats)['']
+  return {'images': images, 'seconds': spread(times)}
+
+
+def routing_alone(
+  case: Case, *, in_caps: int, with_torch: bool
+) -> list[dict[str, Any]]:
+  """Votes and routing, forward and with the gradient, beside plain ones."""
+  rows = []
+  for backward in (False, True):
+    calls = routing.calls(
+      batch=case.batch,
+      in_caps=in_caps,
+      dtype=case.dtype,
+      backward=backward,
+      with_torch=with_torch,
+    )
+    seconds = take_turns(calls, repeats=case.repeats)
+    rows += [
+      {
+        'backward': backward,
+        'contender': name,
+        'seconds': spread(times),
+        'times_ours': ratio(seconds['capsjax'], times),
+      }
+      for name, times in seconds.items()
+    ]
+  return rows
+
+
+def agreement(case: Case) -> dict[str, Any]:
+  """Loss and gradient of one batch, against those of the CPU in float32.
+
+  Returns:
+    For each precision of the device's products the loss, the CPU's loss, and
+    the largest relative error of a parameter's gradient.
+  """
+  experiment = ours.create_experiment(
+    steps.overrides(case),
+    num_images=max(_FEW_IMAGES, case.batch),
+    image_shape=case.image_shape,
+    num_classes=case.num_classes,
+  )
+  params = jax.device_get(jax.jit(experiment.create_state)().params)
+  split = experiment.dataset.train
+  images = split.images[:_FEW_IMAGES] / np.float32(255)
+  targets = np.eye(case.num_classes, dtype=np.float32)
+  batch = Batch(
+    images,
+    targets[split.labels[:_FEW_IMAGES]],
+    np.ones(_FEW_IMAGES, np.float32),
+  )
+
+  def loss(params):
+    output = experiment.model.apply(
+      {'params': params}, jnp.asarray(batch.images), jnp.asarray(batch.targets)
+    )
+    return jnp.mean(experiment.objective(output, batch).total)
+
+  def on(device, precision):
+    with jax.default_device(device), jax.default_matmul_precision(precision):
+      value, gradients = jax.jit(jax.value_and_grad(loss))(params)
+      return float(value), jax.device_get(gradients)
+
+  expected, wanted = on(jax.devices('cpu')[0], 'highest')
+  found = {}
+  for precision in ('highest', 'default'):
+    value, gradients = on(jax.devices()[0], precision)
+    errors = jax.tree.map(
+      lambda a, b: float(np.linalg.norm(a - b) / np.linalg.norm(b)),
+      gradients,
+      wanted,
+    )
+    found[precision] = {
+      'loss': value,
+      'loss_on_cpu': expected,
+      'largest_relative_error_of_a_gradient': max(jax.tree.leaves(errors)),
+    }
+  return found
+
+
+def seconds_per_epoch(figures: Figures, images: int) -> float:
+  """How long an epoch of so many images takes with its evaluation."""
+  trained, evaluated = figures['epoch, float32'], figures['evaluation, float32']
+  medians = [
+    part['seconds']['median'] / part['images'] for part in (trained, evaluated)
+  ]
+  # MNIST's test set is a sixth of its training set.
+  return images * (medians[0] + medians[1] / 6)
