@@ -30,8 +30,8 @@ TOOLS := $(VENV)/tools-$(MADE_WITH)
 PINNED := 3.11 3.12 3.13 3.14
 UV ?= uv
 RESOLVE = $(UV) pip compile pyproject.toml --quiet --extra test --extra bench \
-  --no-annotate --no-header --no-emit-index-url \
-  --python-platform x86_64-manylinux_2_28 --constraint $(TORCH)
+  --no-annotate --no-header --python-platform x86_64-manylinux_2_28 \
+  --constraint $(TORCH)
 # The version that the published benchmarks are of. Its packages of CUDA are not
 # pinned: they are of one platform, and PyTorch itself pins them.
 TORCH := tests/constraints/torch.txt

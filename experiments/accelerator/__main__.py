@@ -119,7 +119,9 @@ def _measure(figures: Figures, *, tiny: bool) -> None:
     )
     figures.measure(
       f'evaluation, {dtype}',
-      lambda case=case: measurements.evaluation(case, images=images // 6),
+      lambda case=case: measurements.evaluation(
+        case, images=max(images // 6, batch)
+      ),
       seconds=15,
     )
   figures.measure(

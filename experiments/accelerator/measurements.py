@@ -52,10 +52,17 @@ def training_steps(
 
 
 def epoch(case: Case, *, images: int) -> dict[str, Any]:
-  """An epoch as a run takes it, shifts included; and when it is compiled."""
+  """An epoch as a run takes it, shifts included, and the memory it takes."""
   call = epochs.capsjax_epoch(case, images)
   times = take_turns({'': call}, repeats=case.repeats)['']
-  return {'images': images, 'seconds': spread(times)}
+  # A CPU has no statistics.
+  statistics = jax.devices()[0].memory_stats() or {}
+  peak = statistics.get('peak_bytes_in_use', 0)
+  return {
+    'images': images,
+    'seconds': spread(times),
+    'peak_memory_gb': round(peak / 1e9, 2),
+  }
 
 
 def evaluation(case: Case, *, images: int) -> dict[str, Any]:

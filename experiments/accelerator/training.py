@@ -80,7 +80,7 @@ def train_all(
       continue
     if clock.left < _SECONDS_OF_A_START:
       return False
-    with _leaving_in_time(clock):
+    with leaving_in_time(clock):
       record = train(run, 0, place)
     if record is None:
       return False
@@ -93,7 +93,7 @@ def _figure(run: Run, record: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _leaving_in_time(clock: Clock) -> Iterator[None]:
+def leaving_in_time(clock: Clock) -> Iterator[None]:
   """Asks the training to save and leave, as Ctrl-C does, when time is over."""
 
   def leave(*_: object) -> None:
