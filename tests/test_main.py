@@ -3,10 +3,9 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import tomllib
 
@@ -14,69 +13,36 @@ import numpy as np
 import pytest
 
 from capsjax.training.restore import available_steps
+from tests.running import TINY_NETWORK, capsjax, finish, start
 
-CONFIG = """
-from ml_collections import ConfigDict
-from configs import base, digits
-
-
-def get_config() -> ConfigDict:
-  config = digits.get_config()
-  config.batch_size = 60
-  config.num_epochs = 2
-  config.validation_size = 1000
-  config.log_every_steps = 2
-  config.model.conv_features = 4
-  config.model.conv_kernel_size = (5, 5)
-  config.model.num_types = 2
-  config.model.primary_strides = (4, 4)
-  config.model.decoder_sizes = (8,)
-  return config
-"""
+TINY = (
+  *('--config', 'configs/digits.py', *TINY_NETWORK),
+  *('--config.batch_size=60', '--config.num_epochs=2'),
+  *('--config.validation_size=1000', '--config.log_every_steps=2'),
+)
+SAVING_ALWAYS = '--config.checkpoint_every_seconds=0'
 TIMES = ('images_per_second', '/seconds')  # which no two runs share
 STEPS = 14  # two epochs of (1437 - 1000) // 60
 
 
-@pytest.fixture
-def tiny(tmp_path):
-  path = tmp_path / 'tiny.py'
-  path.write_text(CONFIG)
-  return path
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """The folder of a run that nothing disturbed."""
+  workdir = tmp_path_factory.mktemp('main') / 'run'
+  done = capsjax(*TINY, SAVING_ALWAYS, '--workdir', workdir)
+  assert done.status == 0, done.err
+  for word in ('devices', '437 training', 'parameters', str(workdir)):
+    assert word in done.out
+  assert re.search(r'test error \d+\.\d\d%', done.out)
+  assert 'Traceback' not in done.err
+  return workdir
 
 
 @pytest.fixture
-def command(repository):
-  """Starts the program; `cores` host devices, in the checkout's folder."""
-
-  def start(*words, cores=1, **kwargs):
-    environment = os.environ | {
-      'XLA_FLAGS': f'--xla_force_host_platform_device_count={cores}',
-      'PYTHONPATH': str(repository),
-      'PYTHONUNBUFFERED': '1',
-    }
-    return subprocess.Popen(
-      [sys.executable, '-m', 'capsjax.main', *map(str, words)],
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-      cwd=repository,
-      env=environment,
-      **kwargs,
-    )
-
-  return start
-
-
-@pytest.fixture
-def run(command):
-  """Runs the program to its end; returns status, standard output and error."""
-
-  def finish(*words, cores=1):
-    process = command(*words, cores=cores)
-    out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
-
-  return finish
+def copied(trained, tmp_path):
+  """A copy of it, to be disturbed."""
+  shutil.copytree(trained, tmp_path / 'copy')
+  return tmp_path / 'copy'
 
 
 def arrays(workdir, which='latest'):
@@ -113,63 +79,58 @@ def wait_for(condition, process, seconds=120):
     time.sleep(0.02)
 
 
-def test_train_continue_and_evaluate(run, tiny, tmp_path):
-  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-  status, out, err = run('--config', tiny, '--workdir', whole)
-  assert status == 0, err
-  for word in ('devices', '437 training', 'parameters', str(whole)):
-    assert word in out
-  assert re.search(r'test error \d+\.\d\d%', out)
-  assert 'Traceback' not in err
-
-  # One epoch, then the second: the same as both at once, bit for bit.
-  words = ('--config', tiny, '--workdir', parts)
-  assert run(*words, '--config.num_epochs=1')[0] == 0
-  status, out, _ = run(*words)
-  assert status == 0
-  assert 'continued after step 7' in out
-  assert_same_bits(arrays(whole), arrays(parts))
-  scalars = [
+def without_times(records):
+  return [
     {k: v for k, v in record.items() if not k.endswith(TIMES)}
-    for record in records(whole)
-    if record['step'] > 7
+    for record in records
   ]
-  later = [
-    {k: v for k, v in record.items() if not k.endswith(TIMES)}
-    for record in records(parts)
-    if record['step'] > 7
-  ]
-  assert later[-1] == scalars[-1]
 
-  # A checkpoint of one device on two, by the run's own configuration.
-  status, out, err = run('evaluate', '--workdir', whole, cores=2)
-  assert status == 0, err
-  evaluation = json.loads((whole / 'evaluation.json').read_text())
+
+def test_two_epochs_are_one_and_then_another_bit_for_bit(trained, tmp_path):
+  words = (*TINY, '--workdir', tmp_path / 'parts')
+  assert capsjax(*words, '--config.num_epochs=1').status == 0
+  done = capsjax(*words)
+  assert done.status == 0, done.err
+  assert 'continued after step 7' in done.out
+  assert_same_bits(arrays(trained), arrays(tmp_path / 'parts'))
+  found = without_times(records(tmp_path / 'parts'))
+  assert found[-1] == without_times(records(trained))[-1]
+
+
+def test_a_run_is_evaluated_by_its_own_configuration(trained, tmp_path):
+  done = finish(start('evaluate', '--workdir', trained, devices=2))
+  assert done.status == 0, done.err
+  evaluation = json.loads((trained / 'evaluation.json').read_text())
   assert evaluation['count'] == 360
   assert np.sum(evaluation['confusion']) == 360
-  final = [r for r in records(whole) if 'test/accuracy' in r][-1]
+  final = [r for r in records(trained) if 'test/accuracy' in r][-1]
   assert evaluation['accuracy'] == pytest.approx(
     final['test/accuracy'], abs=0.01
   )
-  assert f'{evaluation["error_percent"]:.2f}%' in out
-  assert run('evaluate', '--workdir', whole, '--checkpoint', 'best')[0] == 0
+  assert f'{evaluation["error_percent"]:.2f}%' in done.out
+  words = ('evaluate', '--workdir', trained, '--output', tmp_path)
+  assert capsjax(*words, '--checkpoint', 'best').status == 0
 
-  # Nothing is left to do; the run says so and what it reached.
-  status, out, _ = run('--workdir', whole)
-  assert status == 0
-  assert 'test error' in out
+
+def test_a_run_that_has_nothing_left_to_do_says_what_it_reached(copied):
+  before = arrays(copied)
+  done = capsjax('--workdir', copied)
+  assert done.status == 0
+  assert 'test error' in done.out
+  assert_same_bits(before, arrays(copied))
 
 
 @pytest.mark.parametrize('steps_per_call', [1, 3])
 def test_killed_and_continued_is_as_if_nothing_had_happened(
-  command, run, tiny, tmp_path, steps_per_call
+  trained, tmp_path, steps_per_call
 ):
-  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-  words = ('--config', tiny, '--config.checkpoint_every_seconds=0')
-  words += (f'--config.steps_per_call={steps_per_call}',)
-  assert run(*words, '--workdir', whole)[0] == 0
+  whole, killed = trained, tmp_path / 'killed'
+  words = (*TINY, SAVING_ALWAYS, f'--config.steps_per_call={steps_per_call}')
+  if steps_per_call > 1:
+    whole = tmp_path / 'whole'
+    assert capsjax(*words, '--workdir', whole).status == 0
   for step in (2, 9):
-    process = command(*words, '--workdir', killed)
+    process = start(*words, '--workdir', killed)
     latest = killed / 'checkpoints' / 'latest'
 
     def is_saved(step=step, latest=latest):
@@ -179,94 +140,84 @@ def test_killed_and_continued_is_as_if_nothing_had_happened(
     wait_for(is_saved, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-  status, out, err = run(*words, '--workdir', killed)
-  assert status == 0, err
-  assert 'continued after step' in out
+  done = capsjax(*words, '--workdir', killed)
+  assert done.status == 0, done.err
+  assert 'continued after step' in done.out
   assert_same_bits(arrays(whole), arrays(killed))
   steps = [r['step'] for r in records(killed)]
   assert steps == sorted(steps)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_saves_and_leaves(command, run, tiny, tmp_path, number):
+def test_interrupted_run_saves_and_leaves(tmp_path, number):
   workdir = tmp_path / 'run'
-  words = ('--config', tiny, '--workdir', workdir, '--config.num_epochs=100000')
-  process = command(*words)
+  process = start(*TINY, '--workdir', workdir, '--config.num_epochs=100000')
   metrics = workdir / 'metrics.jsonl'
   wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
   process.send_signal(number)
-  out, err = process.communicate(timeout=60)
-  assert process.returncode == 0, err
-  assert 'Traceback' not in err
+  done = finish(process)
+  assert done.status == 0, done.err
+  assert 'Traceback' not in done.err
   stopped = int(
-    re.search(r'stopped after step ([\d,]+)', out)[1].replace(',', '')
+    re.search(r'stopped after step ([\d,]+)', done.out)[1].replace(',', '')
   )
-  assert available_steps(workdir / 'checkpoints')['latest'][-1] == (stopped)
+  assert available_steps(workdir / 'checkpoints')['latest'][-1] == stopped
 
 
-def test_two_devices_train_as_one_does(run, tiny, tmp_path):
-  one, two = tmp_path / 'one', tmp_path / 'two'
-  assert run('--config', tiny, '--workdir', one)[0] == 0
-  status, out, err = run('--config', tiny, '--workdir', two, cores=2)
-  assert status == 0, err
-  assert '2 x cpu' in out
-  a, b = arrays(one), arrays(two)
+def assert_nearly_the_same(a, b):
+  a, b = arrays(a), arrays(b)
   for name in a:
     np.testing.assert_allclose(a[name], b[name], rtol=2e-2, atol=2e-3)
+
+
+def test_two_devices_train_as_one_does(trained, tmp_path):
+  workdir = tmp_path / 'two'
+  done = finish(start(*TINY, '--workdir', workdir, devices=2))
+  assert done.status == 0, done.err
+  assert '2 x cpu' in done.out
+  assert_nearly_the_same(trained, workdir)
   # Continued on one device.
-  words = ('--workdir', two, '--config.num_epochs=3')
-  status, out, err = run(*words, cores=1)
-  assert status == 0, err
-  assert 'continued after step 14' in out
+  done = capsjax('--workdir', workdir, '--config.num_epochs=3')
+  assert done.status == 0, done.err
+  assert f'continued after step {STEPS}' in done.out
 
 
-def test_two_processes_train_as_one_does(command, run, tiny, tmp_path):
-  one, two = tmp_path / 'one', tmp_path / 'two'
-  assert run('--config', tiny, '--workdir', one)[0] == 0
+def test_two_processes_train_as_one_does(trained, tmp_path):
+  workdir = tmp_path / 'two'
   with socket.socket() as free:
     free.bind(('127.0.0.1', 0))
     address = f'127.0.0.1:{free.getsockname()[1]}'
   # They save together, by the clock of either.
   options = ('--config.checkpoint_every_seconds=0.2', '--coordinator', address)
   processes = [
-    command(
-      *('--config', tiny, '--workdir', two, *options),
+    start(
+      *(*TINY, '--workdir', workdir, *options),
       *('--num-processes', 2, '--process-id', index),
     )
     for index in range(2)
   ]
-  results = [process.communicate(timeout=240) for process in processes]
-  assert [p.returncode for p in processes] == [0, 0], results
-  assert 'test error' in results[0][0]
-  assert 'test error' not in results[1][0], 'only the first process reports'
-  a, b = arrays(one), arrays(two)
-  for name in a:
-    np.testing.assert_allclose(a[name], b[name], rtol=2e-2, atol=2e-3)
+  results = [finish(process) for process in processes]
+  assert [done.status for done in results] == [0, 0], results
+  assert 'test error' in results[0].out
+  assert 'test error' not in results[1].out, 'only the first process reports'
+  assert_nearly_the_same(trained, workdir)
 
 
-def test_training_goes_on_from_the_checkpoint_that_is_named(
-  run, tiny, tmp_path
-):
-  workdir = tmp_path / 'run'
-  words = ('--config', tiny, '--workdir', workdir)
-  assert run(*words, '--config.checkpoint_every_seconds=0')[0] == 0
-  kept = available_steps(workdir / 'checkpoints')
+def test_training_goes_on_from_the_checkpoint_that_is_named(copied):
+  kept = available_steps(copied / 'checkpoints')
   assert kept['latest'] == [STEPS - 1, STEPS]
-  expected, course = arrays(workdir), records(workdir)
+  expected, course = arrays(copied), records(copied)
   for name, step in (('13', 13), ('best', kept['best'][0])):
-    status, out, err = run('--workdir', workdir, '--checkpoint', name)
-    assert status == 0, err
+    done = capsjax('--workdir', copied, '--checkpoint', name)
+    assert done.status == 0, done.err
     if step < STEPS:
-      assert f'continued after step {step}' in out
-    assert_same_bits(expected, arrays(workdir))
-    assert [r['step'] for r in records(workdir)] == [r['step'] for r in course]
+      assert f'continued after step {step}' in done.out
+    assert_same_bits(expected, arrays(copied))
+    assert [r['step'] for r in records(copied)] == [r['step'] for r in course]
 
 
-def test_damaged_newest_checkpoint_is_skipped(run, tiny, tmp_path):
-  workdir = tmp_path / 'run'
-  words = ('--config', tiny, '--workdir', workdir)
-  assert run(*words, '--config.checkpoint_every_seconds=0')[0] == 0
-  folder = workdir / 'checkpoints' / 'latest' / str(STEPS)
+def test_damaged_newest_checkpoint_is_skipped(copied):
+  folder = copied / 'checkpoints' / 'latest' / str(STEPS)
   largest = max(
     (p for p in folder.rglob('*') if p.is_file()),
     key=lambda p: p.stat().st_size,
@@ -274,13 +225,13 @@ def test_damaged_newest_checkpoint_is_skipped(run, tiny, tmp_path):
   data = bytearray(largest.read_bytes())
   data[len(data) // 2] ^= 1
   largest.write_bytes(data)
-  (workdir / 'checkpoints' / 'latest' / '9999').mkdir()
-  for path in (workdir / 'checkpoints' / 'best').glob(str(STEPS)):
-    path.rename(workdir / 'gone')
-  status, out, err = run(*words)
-  assert status == 0, err
-  assert f'latest/{STEPS}' in out
-  assert 'continued after step 13' in out
+  (copied / 'checkpoints' / 'latest' / '9999').mkdir()
+  for path in (copied / 'checkpoints' / 'best').glob(str(STEPS)):
+    path.rename(copied / 'gone')
+  done = capsjax(*TINY, '--workdir', copied)
+  assert done.status == 0, done.err
+  assert f'latest/{STEPS}' in done.out
+  assert 'continued after step 13' in done.out
 
 
 TO_NOWHERE = ('--workdir', 'nowhere')
@@ -434,58 +385,47 @@ def test_a_mistake_gives_one_line_and_status_2(
   assert not (tmp_path / 'run').exists(), 'a mistake leaves no run behind'
 
 
-def test_batch_not_divisible_by_the_devices(run, tiny, tmp_path):
-  words = ('--config', tiny, '--workdir', tmp_path / 'run')
-  status, _, err = run(*words, '--config.batch_size=33', cores=2)
-  assert status == 2
-  assert '33' in err and '2 devices' in err and err.count('\n') == 1
+def test_batch_not_divisible_by_the_devices(tmp_path):
+  words = (*TINY, '--workdir', tmp_path / 'run', '--config.batch_size=33')
+  refusal = finish(start(*words, devices=2)).refusal
+  assert '33' in refusal and '2 devices' in refusal
 
 
-def test_a_run_of_another_kind_is_not_touched(run, tiny, tmp_path):
-  workdir = tmp_path / 'run'
-  words = ('--config', tiny, '--workdir', workdir)
-  assert run(*words, '--config.num_epochs=1')[0] == 0
-  before = arrays(workdir)
-  status, _, err = run(*words, '--config.model.num_types=3')
-  assert status == 2
-  assert 'num_types=2' in err and '--workdir' in err and err.count('\n') == 1
-  assert_same_bits(before, arrays(workdir))
+def test_a_run_of_another_kind_is_not_touched(copied):
+  before = arrays(copied)
+  words = ('--workdir', copied, '--config.model.num_types=3')
+  refusal = capsjax(*TINY, *words).refusal
+  assert 'num_types=2' in refusal and '--workdir' in refusal
+  assert_same_bits(before, arrays(copied))
 
 
-def test_workdir_that_cannot_be_written(run, tiny, tmp_path):
+def test_workdir_that_cannot_be_written(tmp_path):
   file = tmp_path / 'file'
   file.write_text('not a folder')
-  status, _, err = run('--config', tiny, '--workdir', file / 'run')
-  assert status == 2
-  assert 'workdir' in err and err.count('\n') == 1
+  assert 'workdir' in capsjax(*TINY, '--workdir', file / 'run').refusal
 
 
-def test_a_loss_not_finite_stops_and_keeps_what_was_good(run, tiny, tmp_path):
+def test_a_loss_not_finite_stops_and_keeps_what_was_good(tmp_path):
   workdir = tmp_path / 'run'
-  words = ('--config', tiny, '--workdir', workdir)
-  status, _, err = run(
-    *words,
-    '--config.optimizer.learning_rate=1e38',
-    '--config.checkpoint_every_seconds=0',
-  )
-  assert status == 2
-  assert 'not finite' in err and 'Traceback' not in err
+  rate = '--config.optimizer.learning_rate=1e38'
+  done = capsjax(*TINY, '--workdir', workdir, rate, SAVING_ALWAYS)
+  assert done.status == 2
+  assert 'not finite' in done.err and 'Traceback' not in done.err
   for which, steps in available_steps(workdir / 'checkpoints').items():
     if steps:
       saved = arrays(workdir, which)
       assert all(np.isfinite(leaf).all() for leaf in saved.values())
 
 
-def test_the_version_is_that_of_the_project(run, repository):
-  project = tomllib.loads((repository / 'pyproject.toml').read_text())[
-    'project'
-  ]
-  status, out, _ = run('--version')
-  assert (status, out) == (0, f'capsjax {project["version"]}\n')
+def test_the_version_is_that_of_the_project(repository):
+  text = (repository / 'pyproject.toml').read_text()
+  version = tomllib.loads(text)['project']['version']
+  done = finish(start('--version'))
+  assert (done.status, done.out) == (0, f'capsjax {version}\n')
 
 
-def test_help_teaches(run):
-  status, out, _ = run('--help')
-  assert status == 0
+def test_help_teaches():
+  done = finish(start('--help'))
+  assert done.status == 0
   for word in ('configs/digits.py', 'evaluate', '--config.FIELD', 'data_dir'):
-    assert word in out
+    assert word in done.out

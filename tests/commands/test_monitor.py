@@ -12,16 +12,13 @@ from capsjax.experiment import Experiment
 from capsjax.training.progress import Progress
 from capsjax.training.writers import NullWriter
 from tests.conftest import REPOSITORY
+from tests.running import TINY_NETWORK
 from tests.training import tiny
 
 FIELDS = (
-  *('--config.batch_size=4', '--config.num_epochs=2'),
-  *('--config.model.conv_features=4', '--config.model.num_types=2'),
-  *(
-    '--config.model.conv_kernel_size=(3, 3)',
-    '--config.model.decoder_sizes=()',
-  ),
-  '--config.model.primary_kernel_size=(3, 3)',
+  *TINY_NETWORK,
+  '--config.batch_size=4',
+  '--config.num_epochs=2',
 )
 
 

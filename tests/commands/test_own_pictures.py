@@ -10,20 +10,17 @@ from PIL import Image
 
 from capsjax import configuration
 from capsjax.commands.trained import Trained
-from tests.commands.running import capsjax
+from tests.running import TINY_NETWORK, capsjax
 
 TINY = (
   '--config.images.size=20',
   '--config.num_epochs=4',
   '--config.batch_size=8',
   '--config.optimizer.learning_rate=0.01',
-  '--config.model.conv_features=4',
-  '--config.model.conv_kernel_size=(3, 3)',
-  '--config.model.num_types=2',
-  '--config.model.primary_kernel_size=(3, 3)',
+  # Of strides a field that is set twice would have four.
+  *(field for field in TINY_NETWORK if 'strides' not in field),
   # Above which strides are doubled, as the configuration does for photographs.
   '--config.model.max_primary_capsules=100',
-  '--config.model.decoder_sizes=(8,)',
   '--config.pictures.num_images=3',
   '--config.pictures.perturbation_steps=3',
 )

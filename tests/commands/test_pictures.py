@@ -4,65 +4,34 @@ import base64
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import filelock
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.running import TINY_NETWORK, capsjax
+
 METRICS = 'metrics.jsonl'
-CONFIG = """
-from configs import digits
-
-
-def get_config():
-  config = digits.get_config()
-  config.batch_size = 60
-  config.num_epochs = 2
-  config.log_every_steps = 2
-  config.model.conv_features = 4
-  config.model.conv_kernel_size = (5, 5)
-  config.model.num_types = 2
-  config.model.primary_strides = (4, 4)
-  config.model.decoder_sizes = (8,)
-  config.pictures.num_images = 3
-  config.pictures.perturbation_steps = 3
-  return config
-"""
+TINY = (
+  *('--config', 'configs/digits.py', *TINY_NETWORK),
+  *('--config.batch_size=60', '--config.num_epochs=2'),
+  *('--config.log_every_steps=2', '--config.pictures.num_images=3'),
+  '--config.pictures.perturbation_steps=3',
+)
 
 
 @pytest.fixture(scope='module')
-def capsjax(repository):
-  """Runs the program to its end; returns status, standard output and error."""
-
-  def run(*words):
-    done = subprocess.run(
-      [sys.executable, '-m', 'capsjax.main', *map(str, words)],
-      capture_output=True,
-      text=True,
-      cwd=repository,
-      timeout=240,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-  return run
-
-
-@pytest.fixture(scope='module')
-def trained(capsjax, tmp_path_factory):
+def trained(tmp_path_factory):
   """The folder of a small run."""
-  folder = tmp_path_factory.mktemp('trained')
-  config = folder / 'tiny.py'
-  config.write_text(CONFIG)
-  status, _, err = capsjax('--config', config, '--workdir', folder / 'run')
-  assert status == 0, err
-  return folder / 'run'
+  workdir = tmp_path_factory.mktemp('trained') / 'run'
+  done = capsjax(*TINY, '--workdir', workdir)
+  assert done.status == 0, done.err
+  return workdir
 
 
 @pytest.fixture(scope='module')
-def drawn(capsjax, trained):
+def drawn(trained):
   """The same after all commands, with what they printed."""
   printed = {}
   for command in ('reconstruct', 'perturb', 'report', 'explore'):
@@ -94,7 +63,7 @@ def test_every_class_is_perturbed(drawn, trained):
   assert pixels(folder / 'perturbations.png').std() > 20
 
 
-def test_pictures_are_the_same_again(drawn, capsjax, trained):
+def test_pictures_are_the_same_again(drawn, trained):
   path = trained / 'pictures' / 'reconstructions.png'
   before = path.read_bytes()
   path.unlink()
@@ -124,7 +93,7 @@ def test_a_report_of_one_run(drawn, trained):
   assert f'{100 * (1 - accuracy):.2f}%' in page
 
 
-def test_a_report_that_compares(drawn, capsjax, trained, tmp_path):
+def test_a_report_that_compares(drawn, trained, tmp_path):
   # The first two are of a group, by the seed alone; the third is of another.
   folders = [trained, tmp_path / 'seed', tmp_path / 'other']
   for folder, changes in zip(
@@ -165,7 +134,7 @@ def test_the_explorer_is_written(drawn, trained):
 
 
 @pytest.mark.parametrize('command', ['reconstruct', 'report', 'explore'])
-def test_a_run_that_is_not_there(capsjax, tmp_path, command):
+def test_a_run_that_is_not_there(tmp_path, command):
   (tmp_path / 'empty').mkdir()
   for folder in ('missing', 'empty'):
     status, _, err = capsjax(command, '--workdir', tmp_path / folder)
@@ -174,7 +143,7 @@ def test_a_run_that_is_not_there(capsjax, tmp_path, command):
     assert not (tmp_path / folder / 'pictures').exists()
 
 
-def test_a_run_without_a_checkpoint(capsjax, trained, tmp_path):
+def test_a_run_without_a_checkpoint(trained, tmp_path):
   shutil.copy(trained / 'config.json', tmp_path)
   for command in ('perturb', 'report'):
     status, _, err = capsjax(command, '--workdir', tmp_path)
@@ -185,21 +154,21 @@ def test_a_run_without_a_checkpoint(capsjax, trained, tmp_path):
   assert 'metrics.jsonl' in err and err.count('\n') == 1
 
 
-def test_a_run_that_is_being_trained(capsjax, trained):
+def test_a_run_that_is_being_trained(trained):
   with filelock.FileLock(trained / '.lock'):
     status, out, _ = capsjax('reconstruct', '--workdir', trained)
   assert status == 0
   assert 'is being trained' in out
 
 
-def test_half_precision(capsjax, trained):
+def test_half_precision(trained):
   words = ('--workdir', trained, '--config.model.dtype=bfloat16')
   for command in ('reconstruct', 'perturb', 'report'):
     status, _, err = capsjax(command, *words)
     assert status == 0, err
 
 
-def test_a_checkpoint_of_another_model(capsjax, trained):
+def test_a_checkpoint_of_another_model(trained):
   status, _, err = capsjax(
     'explore', '--workdir', trained, '--config.model.num_types=3'
   )
@@ -207,10 +176,10 @@ def test_a_checkpoint_of_another_model(capsjax, trained):
   assert err.count('\n') == 1
 
 
-def test_a_model_without_a_decoder(capsjax, trained, tmp_path):
+def test_a_model_without_a_decoder(trained, tmp_path):
   workdir = tmp_path / 'run'
   words = (
-    *('--config', trained.parent / 'tiny.py', '--workdir', workdir),
+    *(*TINY, '--workdir', workdir),
     *('--config.model.has_decoder=False', '--config.num_epochs=1'),
   )
   assert capsjax(*words)[0] == 0
@@ -224,7 +193,7 @@ def test_a_model_without_a_decoder(capsjax, trained, tmp_path):
   assert 'Couplings' in page
 
 
-def test_one_run_at_a_time_but_for_reports(capsjax, tmp_path):
+def test_one_run_at_a_time_but_for_reports(tmp_path):
   words = ('--workdir', tmp_path, '--workdir', tmp_path / 'other')
   status, _, err = capsjax('perturb', *words)
   assert status == 2
@@ -234,13 +203,13 @@ def test_one_run_at_a_time_but_for_reports(capsjax, tmp_path):
   assert 'no --checkpoint' in err
 
 
-def test_the_command_comes_first(capsjax, tmp_path):
+def test_the_command_comes_first(tmp_path):
   status, _, err = capsjax('--workdir', tmp_path, 'evaluate')
   assert status == 2
   assert 'put the command first: evaluate' in err
 
 
-def test_the_range_of_a_perturbation_must_make_sense(capsjax, trained):
+def test_the_range_of_a_perturbation_must_make_sense(trained):
   status, _, err = capsjax(
     'perturb', '--workdir', trained, '--config.pictures.perturbation_steps=1'
   )

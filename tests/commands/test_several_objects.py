@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.commands.running import capsjax
+from tests.running import TINY_NETWORK, capsjax
 
 TINY = (
   '--config.dataset=digits',
@@ -16,12 +16,7 @@ TINY = (
   '--config.train_size=600',
   '--config.batch_size=60',
   '--config.log_every_steps=2',
-  '--config.model.conv_features=4',
-  '--config.model.conv_kernel_size=(3, 3)',
-  '--config.model.num_types=2',
-  '--config.model.primary_kernel_size=(3, 3)',
-  '--config.model.primary_strides=(4, 4)',
-  '--config.model.decoder_sizes=(8,)',
+  *TINY_NETWORK,
   '--config.pairs.padding=2',
   '--config.pairs.max_shift=2',
   '--config.optimizer.learning_rate=0.01',

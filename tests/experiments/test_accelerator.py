@@ -10,7 +10,7 @@ from capsjax.errors import UserError
 from experiments.accelerator import __main__ as program
 from experiments.accelerator import training
 from experiments.accelerator.figures import Clock, Figures
-from tests.commands.running import beside, run
+from tests.running import beside, run
 
 FIGURES = {
   'machine',

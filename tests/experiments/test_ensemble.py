@@ -15,8 +15,8 @@ from experiments.comparison import Comparison
 from experiments.ensemble import ensemble_error
 from experiments.records import Records
 from experiments.runs import Place, Run
-from tests.commands.running import beside, run
 from tests.experiments.test_suite import cells
+from tests.running import TINY_NETWORK, beside, run
 
 SEEDS = (0, 1)
 RUN = Run('tiny', 'digits', group='digits', smoke=())
@@ -29,10 +29,7 @@ COMPARISON = Comparison(
       *('--config.num_epochs=1', '--config.train_size=128'),
       # The last batch of 360 images is not a whole one.
       *('--config.batch_size=64', '--config.model.has_decoder=False'),
-      *('--config.model.conv_features=4', '--config.model.num_types=2'),
-      '--config.model.conv_kernel_size=(3, 3)',
-      '--config.model.primary_kernel_size=(3, 3)',
-      '--config.model.primary_strides=(4, 4)',
+      *TINY_NETWORK,
       '--config.augmentation.max_shift=0',
     )
   },

@@ -17,7 +17,7 @@ from capsjax import configuration
 from capsjax.configuration_rules import flatten
 from experiments import routing_analysis, runs, suite, tables
 from experiments.runs import Place
-from tests.commands.running import REPOSITORY, beside, run
+from tests.running import REPOSITORY, beside, run
 
 # The numbers of the paper, typed from it: of Table 1 the columns MNIST and
 # MultiMNIST, and of sections 5.2 and 7 what is wrong of 100%.

@@ -1,22 +1,14 @@
 """The notebook runs from its first cell to its last, on few digits."""
 
+import shlex
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-CONFIG = """
-from configs import digits
+from tests.running import TINY_NETWORK
 
-
-def get_config():
-  config = digits.get_config()
-  config.num_epochs = 1
-  config.batch_size = 120
-  config.model.conv_features = 4
-  config.model.num_types = 2
-  config.model.decoder_sizes = (8,)
-  return config
-"""
+TINY = (*TINY_NETWORK, '--config.num_epochs=1', '--config.batch_size=120')
 
 
 def tagged(notebook, tag):
@@ -26,8 +18,6 @@ def tagged(notebook, tag):
 
 @pytest.mark.filterwarnings('ignore')  # Jupyter's own
 def test_the_notebook_runs(repository, tmp_path, monkeypatch):
-  config = tmp_path / 'tiny.py'
-  config.write_text(CONFIG)
   path = repository / 'experiments' / 'colab.ipynb'
   notebook = nbformat.read(path, as_version=4)
   nbformat.validate(notebook)
@@ -36,9 +26,10 @@ def test_the_notebook_runs(repository, tmp_path, monkeypatch):
   assert '%pip install' in install.source
   install.source = install.source.replace('%pip', '# %pip')
   workdir = tmp_path / 'run'
-  tagged(
-    notebook, 'parameters'
-  ).source = f"config, workdir, overrides = '{config}', '{workdir}', ''"
+  config = repository / 'configs' / 'digits.py'
+  values = tuple(map(str, (config, workdir, shlex.join(TINY))))
+  parameters = tagged(notebook, 'parameters')
+  parameters.source = f'config, workdir, overrides = {values}'
   monkeypatch.setenv('PYTHONPATH', str(repository))
   monkeypatch.setenv('JUPYTER_PREFER_ENV_PATH', '1')
   NotebookClient(

@@ -12,8 +12,8 @@ from experiments import suite
 from experiments.comparison import Comparison
 from experiments.records import Records
 from experiments.runs import Run
-from tests.commands.running import beside, run
 from tests.experiments.test_suite import TINY
+from tests.running import beside, run
 
 COMPARISON = Comparison(
   name='example',

@@ -15,6 +15,7 @@ from capsjax.training.restore import available_steps, restore
 from experiments import seeds_at_once
 from experiments.runs import TINY_BASELINE, Place, Run, train
 from experiments.seeds_at_once import train_at_once
+from tests.running import TINY_NETWORK
 
 SEEDS = (3, 5)
 STEPS_PER_EPOCH = 3
@@ -22,12 +23,7 @@ CAPSNET = Run(
   'capsnet',
   'digits',
   (
-    '--config.model.conv_features=4',
-    '--config.model.conv_kernel_size=(3,3)',
-    '--config.model.primary_kernel_size=(3,3)',
-    '--config.model.num_types=2',
-    '--config.model.primary_strides=(4,4)',
-    '--config.model.decoder_sizes=(8,)',
+    *TINY_NETWORK,
     '--config.images.crop_size=20',
   ),
 )

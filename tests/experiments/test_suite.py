@@ -17,7 +17,7 @@ from experiments import suite
 from experiments.comparison import Comparison, render
 from experiments.records import Record, Records, mean_and_deviation
 from experiments.runs import Place, Run, is_trained, load_config
-from tests.commands.running import REPOSITORY, beside, run
+from tests.running import REPOSITORY, TINY_NETWORK, beside, run
 
 RECORD = Record(
   run='tiny',
@@ -36,12 +36,7 @@ TINY = (
   '--config.batch_size=64',
   '--config.train_size=192',
   '--config.augmentation.max_shift=0',
-  '--config.model.conv_features=4',
-  '--config.model.conv_kernel_size=(3, 3)',
-  '--config.model.num_types=2',
-  '--config.model.primary_kernel_size=(3, 3)',
-  '--config.model.primary_strides=(4, 4)',
-  '--config.model.decoder_sizes=(8,)',
+  *TINY_NETWORK,
 )
 COMPARISON = Comparison(
   name='example',

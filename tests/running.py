@@ -1,4 +1,4 @@
-"""Commands as a user gives them, in this process or in one beside it."""
+"""Commands as a user gives them: here, in a process beside this, or alone."""
 
 import concurrent.futures
 import contextlib
@@ -6,6 +6,7 @@ import functools
 import io
 import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,18 @@ from unittest import mock
 
 from capsjax import main
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+# Not from conftest.py, whose strict rules are not a user's.
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A network for small images of which a step takes a moment.
+TINY_NETWORK = (
+  '--config.model.conv_features=4',
+  '--config.model.conv_kernel_size=(3, 3)',
+  '--config.model.num_types=2',
+  '--config.model.primary_kernel_size=(3, 3)',
+  '--config.model.primary_strides=(4, 4)',
+  '--config.model.decoder_sizes=(8,)',
+)
 
 
 class Done(NamedTuple):
@@ -67,6 +79,36 @@ def beside(function: Callable[..., Any], *args: Any) -> Any:
 def capsjax(*words: object) -> Done:
   """Runs `python -m capsjax.main` in the process beside this one."""
   return beside(run, main.main, *words)
+
+
+def start(*words: object, devices: int = 1) -> subprocess.Popen[str]:
+  """Starts `python -m capsjax.main` in a process of its own.
+
+  For what another process cannot share: signals, and the number of devices.
+  """
+  flags = (
+    f'--xla_force_host_platform_device_count={devices}',
+    '--xla_backend_optimization_level=0',
+  )
+  return subprocess.Popen(
+    [sys.executable, '-m', 'capsjax.main', *map(str, words)],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    cwd=REPOSITORY,
+    env=os.environ
+    | {
+      'XLA_FLAGS': ' '.join(flags),
+      'PYTHONPATH': str(REPOSITORY),
+      'PYTHONUNBUFFERED': '1',
+    },
+  )
+
+
+def finish(process: subprocess.Popen[str]) -> Done:
+  """Waits for a process of `start`."""
+  out, err = process.communicate(timeout=240)
+  return Done(process.returncode, out, err)
 
 
 @functools.cache
