@@ -7,6 +7,7 @@ from .layers import (
   DenseCapsules,
   PrimaryCapsules,
   RoutingFn,
+  capsule_statistics,
 )
 from .models import BaselineCNN, CapsNet, ModelOutput, create_model
 from .ops import (
@@ -40,6 +41,7 @@ __all__ = [
   'RoutingFn',
   'SquashFn',
   'UserError',
+  'capsule_statistics',
   'compute_votes',
   'convolution',
   'create_model',

@@ -23,6 +23,7 @@ MAY_CHANGE = frozenset(
   {
     'checkpoint_every_seconds',
     'data_dir',
+    'diagnostics',
     'eval_every_epochs',
     'keep_every_epochs',
     'log_every_steps',
@@ -40,6 +41,7 @@ MAY_CHANGE = frozenset(
 
 # What a run did that was begun before there was such a field.
 _BEFORE = {
+  'diagnostics': False,
   'keep_every_epochs': 0,
   'optimizer.use_epsilon_hat': False,
   'pictures.every_evaluation': True,

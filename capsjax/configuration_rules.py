@@ -51,6 +51,7 @@ _RULES: dict[str, _Rule] = {
   'checkpoint_every_seconds': _at_least(0),
   'data_dir': _ANY,
   'dataset': _ANY,
+  'diagnostics': _ANY,
   'eval_every_epochs': _POSITIVE,
   'images.channels': (lambda value: value in (0, 1, 3), '0, 1 or 3'),
   'images.crop_size': _at_least(0),

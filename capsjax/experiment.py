@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -26,13 +27,18 @@ from capsjax.experiment_parts import (
   create_objective,
   require_sense,
 )
+from capsjax.layers import capsule_statistics
 from capsjax.models import create_model
 from capsjax.training.optimizer import create_optimizer, create_schedule
 from capsjax.training.parallel import Devices, TrainFn
 from capsjax.training.pipeline import create_make_batch
 from capsjax.training.state import RunKeys, TrainState, create_state
-from capsjax.training.step import create_train_step
-from capsjax.training.streaming import stream_evaluation, stream_training
+from capsjax.training.step import create_train_step, gradient_norms
+from capsjax.training.streaming import (
+  stream_evaluation,
+  stream_training,
+  window,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,6 +244,45 @@ class Experiment:
     if not self.config.stream_images:
       return eval_fn
     return stream_evaluation(eval_fn, self.devices.replicate)
+
+  def diagnose(self, params: Any) -> dict[str, float]:
+    """Capsule statistics and gradient norms on the first training images.
+
+    Args:
+      params: the model's parameters, on every device.
+
+    Returns:
+      Numbers by name: 'capsules/LAYER/STATISTIC', as `capsule_statistics` has
+      them, and 'gradient_norm/PART'.
+    """
+    # As many as a training step has room for.
+    count = min(self.config.batch_size, len(self.dataset.train))
+    data, positions = self.data_of(self.dataset.train), np.arange(count)
+    if self.config.stream_images:
+      data, positions = window(data, positions)
+    return {
+      name: float(number)
+      for name, number in jax.device_get(
+        self._diagnose_fn(params, data, positions)
+      ).items()
+    }
+
+  @functools.cached_property
+  def _diagnose_fn(self) -> Callable[..., dict[str, jax.Array]]:
+    @jax.jit
+    def diagnose(params, data, positions):
+      batch = self.examples.test_batch(data, positions)
+      statistics = capsule_statistics(
+        batch.images, {'params': params}, model=self.model
+      )
+      norms = gradient_norms(
+        params, batch, apply_fn=self.model.apply, objective=self.objective
+      )
+      return {f'capsules/{name}': n for name, n in statistics.items()} | {
+        f'gradient_norm/{name}': n for name, n in norms.items()
+      }
+
+    return diagnose
 
   def scalars(self, split: str, results: Results) -> dict[str, float]:
     """Results as single numbers by name, such as 'test/margin_loss'."""

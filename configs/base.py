@@ -186,6 +186,9 @@ def get_config() -> ConfigDict:
   # 'validation', or 'test' to choose the best checkpoint by the test set: a
   # choice that no reported test error should rest on.
   config.select_best_by = 'validation'
+  # Whether evaluations measure the lengths of capsules, the couplings, and the
+  # norm of each part's gradient too, on one batch of training images.
+  config.diagnostics = True
   config.log_every_steps = 50
   config.checkpoint_every_seconds = 120.0
   # Of the checkpoints the newest two stay, and those after each so many epochs;

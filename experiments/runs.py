@@ -17,6 +17,7 @@ _SMOKE = (
   '--config.num_epochs=1',
   '--config.stop_at_accuracy=0.0',
   '--config.batch_size=64',
+  '--config.diagnostics=False',
 )
 # The official code's scale of 32 types of primary capsules.
 SMALL_STEPS = '--config.model.primary_scale=0.03125'

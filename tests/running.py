@@ -18,7 +18,7 @@ from capsjax import main
 # Not from conftest.py, whose strict rules are not a user's.
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# A network for small images of which a step takes a moment.
+# A run with a network for small images, of which a step takes a moment.
 TINY_NETWORK = (
   '--config.model.conv_features=4',
   '--config.model.conv_kernel_size=(3, 3)',
@@ -26,6 +26,8 @@ TINY_NETWORK = (
   '--config.model.primary_kernel_size=(3, 3)',
   '--config.model.primary_strides=(4, 4)',
   '--config.model.decoder_sizes=(8,)',
+  # To compile as little as need be.
+  '--config.diagnostics=False',
 )
 
 

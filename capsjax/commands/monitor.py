@@ -28,6 +28,8 @@ class Monitor:
 
   Attributes:
     test: the last result on the test set, or None.
+    diagnosis: the last capsule statistics and gradient norms by name; none if
+      the configuration does without.
     best: the best accuracy so far of what the best state is chosen by, or None.
 
   Args:
@@ -48,6 +50,7 @@ class Monitor:
     progress: Progress,
   ) -> None:
     self.test: Results | None = None
+    self.diagnosis: dict[str, float] = {}
     self.best = best
     self._experiment = experiment
     self._plan = plan
@@ -78,6 +81,9 @@ class Monitor:
           'validation', step, dataset.validation, params
         )
       chosen = self.test if config.select_best_by == 'test' else validation
+      if config.diagnostics:
+        self.diagnosis = self._experiment.diagnose(params)
+        self._writer.write_scalars(step, self.diagnosis)
       if chosen is not None:
         self.best = max(chosen.accuracy, self.best or 0.0)
       is_last = self._plan.is_over(step, self.best)

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from capsjax import configuration
 from capsjax.commands import dataset_file
+from capsjax.commands.diagnosis import diagnosis_line
 from capsjax.commands.monitor import Monitor
 from capsjax.commands.summary import closing_lines, start_summary
 from capsjax.commands.trained import parse_checkpoint
@@ -72,6 +73,9 @@ def run(
     experiment.devices.replicate(state.params), experiment.dataset.test
   )
   minutes = (time.monotonic() - started) / 60
+  diagnosis = diagnosis_line(experiment, monitor.diagnosis)
+  if diagnosis:
+    say(f'capsules   {diagnosis}')
   say(closing_lines(results, step / plan.steps_per_epoch, workdir, minutes))
   return results
 

@@ -9,6 +9,7 @@ from capsjax.layers.convolution import Convolution
 from capsjax.layers.decoder import Decoder
 from capsjax.layers.dense import DenseCapsules, RoutingFn
 from capsjax.layers.primary import PrimaryCapsules
+from capsjax.layers.statistics import capsule_statistics
 
 __all__ = [
   'Convolution',
@@ -16,4 +17,5 @@ __all__ = [
   'DenseCapsules',
   'PrimaryCapsules',
   'RoutingFn',
+  'capsule_statistics',
 ]

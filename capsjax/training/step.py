@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Float, Key
 
+from capsjax.data.batch import Batch
 from capsjax.evaluation import Metrics, Objective
 from capsjax.training.state import TrainState
 
@@ -68,6 +69,37 @@ def create_train_step(
     return TrainState(state.step + 1, params, opt_state), metrics
 
   return train_step
+
+
+def gradient_norms(
+  params: Any,
+  batch: Batch,
+  *,
+  apply_fn: Callable[..., Any],
+  objective: Objective,
+) -> dict[str, Float[Array, '']]:
+  """The norm of the mean loss's gradient in each part of a model.
+
+  Args:
+    params: the model's parameters.
+    batch: some examples.
+    apply_fn: the model's `apply`; nothing is dropped.
+    objective: the losses.
+
+  Returns:
+    Norms by the names of the parts, the first level of `params`.
+  """
+
+  def loss_fn(params):
+    output = apply_fn(
+      {'params': params},
+      batch.images,
+      batch.targets if batch.objects is None else batch.objects.targets,
+    )
+    return jnp.mean(objective(output, batch).total)
+
+  gradients = jax.grad(loss_fn)(params)
+  return {name: optax.tree.norm(part) for name, part in gradients.items()}
 
 
 def take_steps(

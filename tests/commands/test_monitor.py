@@ -1,13 +1,16 @@
-"""When a run is drawn, and how often its images are sent to the device."""
+"""What is measured and drawn of a run, and when."""
 
 from unittest import mock
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from capsjax import configuration
 from capsjax.commands.monitor import Monitor
 from capsjax.commands.train import create_plan
+from capsjax.data.batch import Batch
 from capsjax.experiment import Experiment
 from capsjax.training.progress import Progress
 from capsjax.training.writers import NullWriter
@@ -77,3 +80,51 @@ def test_a_split_is_sent_to_the_devices_once():
   data = experiment.data_of(test)
   assert experiment.data_of(train) is not data
   assert experiment.data_of(test) is data
+
+
+@jax.numpy_dtype_promotion('standard')
+@pytest.mark.parametrize('is_on', [False, True])
+@pytest.mark.parametrize('stream_images', [False, True])
+def test_capsules_and_gradients_are_measured_if_asked(is_on, stream_images):
+  path = REPOSITORY / 'configs' / 'digits.py'
+  fields = (
+    f'--config.diagnostics={is_on}',
+    f'--config.stream_images={stream_images}',
+  )
+  experiment = Experiment.create(
+    configuration.load(path, [*FIELDS, *fields]), tiny.dataset()
+  )
+  writer = mock.create_autospec(NullWriter, instance=True)
+  progress = mock.create_autospec(Progress, instance=True)
+  plan = create_plan(experiment)
+  monitor = Monitor(experiment, plan, None, writer=writer, progress=progress)
+  params = experiment.devices.replicate(experiment.create_state()).params
+  monitor(1, params)
+  written = {
+    name: value
+    for call in writer.write_scalars.call_args_list
+    for name, value in call.args[1].items()
+    if name.startswith(('capsules/', 'gradient_norm/'))
+  }
+  assert written == monitor.diagnosis
+  if not is_on:
+    assert not written
+    return
+  images = jnp.asarray(experiment.dataset.train.images[:4] / np.float32(255))
+  labels = experiment.dataset.train.labels[:4]
+  targets = jax.nn.one_hot(labels, tiny.CLASSES)
+
+  def loss(params):
+    output = experiment.model.apply({'params': params}, images, targets)
+    batch = Batch(images, targets, jnp.ones(4))
+    return experiment.objective(output, batch).total.mean()
+
+  gradients = jax.grad(loss)(jax.device_get(params))
+  for part, leaves in gradients.items():
+    squares = sum((leaf**2).sum() for leaf in jax.tree.leaves(leaves))
+    found = written[f'gradient_norm/{part}']
+    assert found == pytest.approx(np.sqrt(squares), rel=1e-3), part
+  output = experiment.model.apply({'params': params}, images)
+  lengths = np.linalg.norm(output.capsules, axis=-1)
+  found = written['capsules/class_capsules/length']
+  assert found == pytest.approx(lengths.mean(), rel=1e-4)

@@ -17,7 +17,7 @@ TINY = (
   *('--config', 'configs/digits.py', *TINY_NETWORK),
   *('--config.batch_size=60', '--config.num_epochs=2'),
   *('--config.log_every_steps=2', '--config.pictures.num_images=3'),
-  '--config.pictures.perturbation_steps=3',
+  *('--config.pictures.perturbation_steps=3', '--config.diagnostics=True'),
 )
 
 
@@ -74,12 +74,12 @@ def test_pictures_are_the_same_again(drawn, trained):
 def test_a_report_of_one_run(drawn, trained):
   page = (trained / 'report.html').read_text()
   for title in (
-    *('Summary', 'Course', 'Classes', 'Worst mistakes', 'Reconstructions'),
-    *('Perturbations', 'Couplings', 'Configuration'),
+    *('Summary', 'Course', 'Capsules', 'Classes', 'Worst mistakes'),
+    *('Reconstructions', 'Perturbations', 'Couplings', 'Configuration'),
   ):
     assert f'>{title}</h2>' in page
   images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
-  assert len(images) == 6
+  assert len(images) == 7
   for image in images:
     assert base64.b64decode(image).startswith(b'\x89PNG')
   assert 'http' not in re.sub(r'base64,[^"]+', '', page)

@@ -1,0 +1,97 @@
+"""Whether capsules are alive: their lengths, and what routing does to them."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import traverse_util
+from jaxtyping import Array, Float
+
+from capsjax import ops
+from capsjax.layers.dense import DenseCapsules
+from capsjax.layers.primary import PrimaryCapsules
+
+# Lengths above and below which a capsule counts as saturated and as dead.
+_LONG, _SHORT = 0.99, 0.01
+
+
+def capsule_statistics(
+  images: Float[Array, 'batch ...'], variables: Any, *, model: nn.Module
+) -> dict[str, Float[Array, '']]:
+  """Measures every layer of capsules of a model on some images.
+
+  A length should tell whether an entity is present (paper, section 2), so it
+  should differ between images; and couplings should leave the uniform ones that
+  they start from. A layer whose lengths are all near 1 is saturated, one whose
+  lengths are all near 0 is dead, and routing whose couplings stay uniform is
+  idle: it computes what one iteration does.
+
+  Args:
+    images: what the model is given, as its only argument.
+    variables: the model's variables, as for `model.apply`.
+    model: any Linen module with `PrimaryCapsules` or `DenseCapsules` in it.
+
+  Returns:
+    Numbers by name, `LAYER/STATISTIC`, with the layer's path in the model:
+
+    - `length`: the mean length of a capsule;
+    - `length_deviation`: the standard deviation of a capsule's length over the
+      images, the mean over the capsules;
+    - `share_long`, `share_short`: how many lengths are above 0.99, below 0.01;
+    - `largest_coupling_R`: the largest coupling of an input capsule in
+      iteration R, the mean over all of them: from `1 / num_capsules` to 1;
+    - `coupling_entropy_R`: the entropy of an input capsule's couplings in
+      iteration R, 0 if it is coupled to one capsule and 1 if to all alike;
+    - `logit_change_R`: how much iteration R - 1 has changed a routing logit, in
+      absolute value and against the mean of its input capsule's logits.
+  """
+  _, variables = model.apply(
+    variables,
+    images,
+    capture_intermediates=lambda module, _: isinstance(
+      module, PrimaryCapsules | DenseCapsules
+    ),
+    mutable=['intermediates'],
+  )
+  found = traverse_util.flatten_dict(variables['intermediates'], sep='/')
+  statistics: dict[str, Array] = {}
+  for name, (value, *_) in found.items():
+    layer, _, kind = name.rpartition('/')
+    measure = {'__call__': _of_lengths, 'couplings': _of_couplings}.get(kind)
+    if measure is not None:
+      of_layer = measure(value.astype(jnp.float32))
+      statistics |= {f'{layer}/{key}': of_layer[key] for key in of_layer}
+  return statistics
+
+
+def _of_lengths(capsules):
+  """Of capsules `[batch, num_capsules, dim]`."""
+  lengths = ops.lengths(capsules)
+  return {
+    'length': jnp.mean(lengths),
+    'length_deviation': jnp.mean(jnp.std(lengths, 0)),
+    'share_long': jnp.mean(lengths > _LONG),
+    'share_short': jnp.mean(lengths < _SHORT),
+  }
+
+
+def _of_couplings(couplings):
+  """Of couplings `[num_iterations, batch, in_caps, out_caps]`."""
+  statistics = {}
+  # Of a leaky softmax the shares of the capsules alone.
+  shares = couplings / jnp.sum(couplings, -1, keepdims=True)
+  # Couplings that underflow count as the smallest number.
+  logs = jnp.log(jnp.maximum(shares, jnp.finfo(shares.dtype).tiny))
+  logits = logs - jnp.mean(logs, -1, keepdims=True)
+  for index, (share, log) in enumerate(zip(shares, logs, strict=True)):
+    iteration = index + 1
+    largest = jnp.mean(jnp.max(couplings[index], -1))
+    statistics[f'largest_coupling_{iteration}'] = largest
+    if couplings.shape[-1] > 1:
+      entropy = -jnp.mean(jnp.sum(share * log, -1))
+      uniform = jnp.log(jnp.asarray(couplings.shape[-1], jnp.float32))
+      statistics[f'coupling_entropy_{iteration}'] = entropy / uniform
+    if index:
+      change = jnp.mean(jnp.abs(logits[index] - logits[index - 1]))
+      statistics[f'logit_change_{iteration}'] = change
+  return statistics
