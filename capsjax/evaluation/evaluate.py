@@ -12,7 +12,10 @@ from capsjax.evaluation.objective import Objective
 # Called with parameters, a split, and arrays int32 [b] and float32 [b]: the
 # numbers of examples and their weights.
 EvalStep = Callable[..., Metrics]
-# The same of many batches, [n, b], whose metrics are summed.
+# The same of many batches, [n, b], and with the metrics of the calls before, to
+# which theirs are added. A call waits for the one before: on a CPU, calls that
+# several devices take at once, and in which they wait for each other, can take
+# all threads and wait forever.
 EvaluateFn = Callable[..., Metrics]
 
 
@@ -69,8 +72,8 @@ def evaluate(
   metrics = Metrics.empty(num_classes)
   shape = batches_per_call, batch_size
   for indices, weights in padded_batches(size, batches_per_call * batch_size):
-    metrics = metrics.merge(
-      evaluate_fn(params, data, indices.reshape(shape), weights.reshape(shape))
+    metrics = evaluate_fn(
+      params, data, indices.reshape(shape), weights.reshape(shape), metrics
     )
     on_batch(int(indices[0]) + int(weights.sum()))
   return metrics

@@ -53,7 +53,9 @@ def capsule_statistics(
     ),
     mutable=['intermediates'],
   )
-  found = traverse_util.flatten_dict(variables['intermediates'], sep='/')
+  found = traverse_util.flatten_dict(
+    variables.get('intermediates', {}), sep='/'
+  )
   statistics: dict[str, Array] = {}
   for name, (value, *_) in found.items():
     layer, _, kind = name.rpartition('/')

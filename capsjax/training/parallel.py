@@ -173,20 +173,23 @@ class Devices:
       eval_step: one batch on one device.
 
     Returns:
-      `evaluate(params, data, indices, weights)`, with the numbers and weights
-      of `[batches, batch_size]` examples, and their metrics.
+      `evaluate(params, data, indices, weights, metrics)`, with the numbers and
+      weights of `[batches, batch_size]` examples: their metrics, added to those
+      of the calls before.
     """
 
-    def run(indices, weights, params, data):
+    def run(indices, weights, params, data, before):
       metrics = jax.lax.map(
         lambda batch: eval_step(params, data, *batch), (indices, weights)
       )
-      return jax.lax.psum(jax.tree.map(lambda m: m.sum(0), metrics), _AXIS)
+      metrics = jax.tree.map(lambda m: m.sum(0), metrics)
+      return before.merge(jax.lax.psum(metrics, _AXIS))
 
-    mapped = self._pmap(run, mapped=2, arguments=4)
+    mapped = self._pmap(run, mapped=2, arguments=5)
 
-    def evaluate(params, data, indices, weights):
-      return mapped(self._shard(indices), self._shard(weights), params, data)
+    def evaluate(params, data, indices, weights, metrics):
+      shards = self._shard(indices), self._shard(weights)
+      return mapped(*shards, params, data, metrics)
 
     return evaluate
 

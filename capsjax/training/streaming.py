@@ -88,10 +88,9 @@ def stream_evaluation(evaluate_fn: EvaluateFn, put: _Put) -> EvaluateFn:
     The function, which gives the same results.
   """
 
-  def evaluate(params, data, indices, weights):
+  def evaluate(params, data, indices, weights, metrics):
     taken, numbers = window(data, indices.ravel())
-    return evaluate_fn(
-      params, put(taken), numbers.reshape(indices.shape), weights
-    )
+    numbers = numbers.reshape(indices.shape)
+    return evaluate_fn(params, put(taken), numbers, weights, metrics)
 
   return evaluate

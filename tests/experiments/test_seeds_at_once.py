@@ -91,7 +91,15 @@ def assert_same(run, seed, at_once, alone):
   found, expected = (lines_of(run, seed, p) for p in (at_once, alone))
   assert len(found) == len(expected)
   for line, expected_line in zip(found, expected, strict=True):
-    assert line == pytest.approx(expected_line, rel=1e-4)
+    # Where two scores of an image tie, rounding decides whether it is right.
+    accuracies = {name for name in line if name.endswith('/accuracy')}
+    for name in accuracies:
+      assert line[name] == pytest.approx(expected_line[name], abs=1.01 / 360)
+    others = line.keys() - accuracies
+    assert {name: line[name] for name in others} == pytest.approx(
+      {name: expected_line[name] for name in others}, rel=1e-4
+    )
+    assert line.keys() == expected_line.keys()
   assert any('test/accuracy' in line for line in found)
 
 

@@ -116,3 +116,10 @@ def test_every_layer_of_any_model_is_found_by_its_path():
   expected = np.linalg.norm(capsules, axis=-1).mean()
   assert found['layers_0/primary/length'] == pytest.approx(expected, rel=1e-5)
   assert 'layers_0/primary/largest_coupling_1' not in found
+
+
+def test_a_model_without_capsules_has_none():
+  images = jnp.ones((2, 9, 9, 1))
+  model = nn.Sequential([nn.Conv(2, (3, 3)), nn.relu])
+  variables = model.init(jax.random.key(0), images)
+  assert capsjax.capsule_statistics(images, variables, model=model) == {}

@@ -99,13 +99,14 @@ def test_the_host_does_not_wait_for_the_steps_before():
 def test_every_test_example_is_found():
   device = Device()
 
-  def evaluate(params, data, indices, weights):
+  def evaluate(params, data, indices, weights, metrics):
+    assert metrics == 'm'
     assert len(data.images) == 2 * BATCH
     return params, data.images[indices], data.labels[indices], weights
 
   streamed = stream_evaluation(evaluate, device.put)
   indices = np.array([[15, 16, 17, 18], [19, 20, 21, 21]], np.int32)
-  params, images, labels, weights = streamed('p', DATA, indices, 'w')
+  params, images, labels, weights = streamed('p', DATA, indices, 'w', 'm')
   assert (params, weights) == ('p', 'w')
   np.testing.assert_array_equal(images[..., 0, 0, 0], indices)
   np.testing.assert_array_equal(labels, indices + 100)
