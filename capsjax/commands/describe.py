@@ -12,6 +12,7 @@ from capsjax.commands.course import (
   read_course,
   training_seconds,
 )
+from capsjax.commands.diagnosis import course_of_capsules
 from capsjax.commands.examples import all_predicted, one_of_each_class
 from capsjax.commands.pictures import has_decoder
 from capsjax.commands.trained import Trained
@@ -19,7 +20,6 @@ from capsjax.configuration_rules import flatten
 from capsjax.experiment import count_parameters
 from capsjax.visualization import (
   Block,
-  Curve,
   Section,
   Table,
   confusion_figure,
@@ -55,7 +55,7 @@ def description(trained: Trained) -> list[Section]:
   sections = [
     Section('Summary', [Block(table=_summary(trained, course, is_right))]),
     _course(course),
-    *_capsules(course),
+    *course_of_capsules(course),
   ]
   if trained.experiment.examples.num_objects > 1:
     sections += _overlaps(trained, is_right)
@@ -137,35 +137,6 @@ def _course(course: list[Line]) -> Section:
     table = Table(('epoch', 'test error'), rows)
     blocks.append(Block('Test error by epoch', table=table))
   return Section('Course', blocks)
-
-
-def _capsules(course: list[Line]) -> list[Section]:
-  """The course of capsule statistics and of gradient norms, if written."""
-  names = {name: None for line in course for name in line}
-  panels: dict[str, dict[str, list[Curve]]] = {}
-  for name in names:
-    kind, _, rest = name.partition('/')
-    if kind == 'capsules':
-      layer, _, statistic = rest.rpartition('/')
-      # Those of all iterations, or of all layers, share a panel.
-      title, _, iteration = statistic.rpartition('_')
-      if iteration.isdecimal():
-        label = f'iteration {iteration}'
-        title = f'{layer}: {title.replace("_", " ")}'
-      else:
-        title, label = statistic.replace('_', ' '), layer
-    elif kind == 'gradient_norm':
-      title, label = 'gradient norm', rest
-    else:
-      continue
-    panels.setdefault(title, {})[label] = [curve(course, name)]
-  if not panels:
-    return []
-  note = (
-    'On one batch of training images. Lengths should differ between images; '
-    'couplings whose entropy stays at 1 are uniform.'
-  )
-  return [Section('Capsules', [Block(note=note, figure=curves_figure(panels))])]
 
 
 def _classes(trained: Trained, scores: _Scores) -> Section:

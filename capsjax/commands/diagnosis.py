@@ -1,9 +1,11 @@
-"""Which capsules are not alive, in a line, and what to try."""
+"""Whether the capsules of a run are alive: in a line, and over its course."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from capsjax.commands.course import Line, curve
 from capsjax.experiment import Experiment
 from capsjax.models import CapsNet
+from capsjax.visualization import Block, Curve, Section, curves_figure
 
 # Capsules are saturated above this mean length, if it differs by less than this
 # between images; a layer is dead if more than this share of it is short; and
@@ -73,3 +75,39 @@ def _of_routing(numbers: Mapping[str, float]) -> Iterator[str]:
       f'{numbers[f"largest_coupling_{last}"]:.3f} in iteration {last}): '
       '--config.model.num_iterations=1 would give nearly the same'
     )
+
+
+def course_of_capsules(course: Sequence[Line]) -> list[Section]:
+  """The course of capsule statistics and of gradient norms, if written.
+
+  Args:
+    course: the lines of a run's metrics.
+
+  Returns:
+    A section of a report, or none.
+  """
+  names = {name: None for line in course for name in line}
+  panels: dict[str, dict[str, list[Curve]]] = {}
+  for name in names:
+    kind, _, rest = name.partition('/')
+    if kind == 'capsules':
+      layer, _, statistic = rest.rpartition('/')
+      # Those of all iterations, or of all layers, share a panel.
+      title, _, iteration = statistic.rpartition('_')
+      if iteration.isdecimal():
+        label = f'iteration {iteration}'
+        title = f'{layer}: {title.replace("_", " ")}'
+      else:
+        title, label = statistic.replace('_', ' '), layer
+    elif kind == 'gradient_norm':
+      title, label = 'gradient norm', rest
+    else:
+      continue
+    panels.setdefault(title, {})[label] = [curve(course, name)]
+  if not panels:
+    return []
+  note = (
+    'On one batch of training images. Lengths should differ between images; '
+    'couplings whose entropy stays at 1 are uniform.'
+  )
+  return [Section('Capsules', [Block(note=note, figure=curves_figure(panels))])]
