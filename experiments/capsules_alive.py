@@ -1,0 +1,216 @@
+"""Which choices keep the capsules alive: one at a time, on part of MNIST.
+
+python -m experiments.capsules_alive --data-dir=DIR
+
+Trains the paper's network on 10,000 images for 6 epochs once for each
+candidate, which takes about 5 minutes on two cores, and records its test error,
+the lengths of its capsules and its couplings. What is recorded is not trained
+again; `--only` chooses candidates.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from capsjax.errors import UserError, did_you_mean
+from experiments import machine
+from experiments.program import leave_with
+from experiments.records import write_json
+
+# The rate falls to a sixth, so that the end of such a short run tells something
+# of the end of a long one.
+_COMMON = {
+  'train_size': 10_000,
+  'num_epochs': 6,
+  'optimizer.schedule': 'per_epoch',
+  'optimizer.decay_rate': 0.7,
+}
+_LAYERS = ('conv', 'primary', 'capsules', 'decoder', 'bias')
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+  """One way to train the paper's network.
+
+  Attributes:
+    fields: of the configuration, by dotted name.
+    official: the parts whose initial values are the official code's.
+    matrix_scale: multiplies the initial transformation matrices.
+    warmup_steps: the learning rate grows linearly from 0 for so many steps.
+  """
+
+  fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  official: tuple[str, ...] = ()
+  matrix_scale: float = 1.0
+  warmup_steps: int = 0
+
+
+_SMALL = {'model.primary_scale': 1 / 32}
+CANDIDATES = {
+  'paper': Candidate(),
+  'primary scale 1/32': Candidate(_SMALL),
+  'official initial values, scale 1/32': Candidate(_SMALL, _LAYERS),
+  'official initial values, scale 1': Candidate(official=_LAYERS),
+  'official conv, scale 1/32': Candidate(_SMALL, ('conv',)),
+  'official primary, scale 1/32': Candidate(_SMALL, ('primary',)),
+  'official bias, scale 1/32': Candidate(_SMALL, ('bias',)),
+  'official decoder, scale 1/32': Candidate(_SMALL, ('decoder',)),
+  'W x 3, scale 1/32': Candidate(_SMALL, matrix_scale=3),
+  'W / 3, scale 1/32': Candidate(_SMALL, matrix_scale=1 / 3),
+  'warm-up of 78 steps': Candidate(warmup_steps=78),
+  'epsilon of TensorFlow': Candidate({'optimizer.use_epsilon_hat': True}),
+  'official decay': Candidate(
+    {'optimizer.schedule': 'exponential', 'optimizer.decay_rate': 0.96}
+  ),
+  'official loss ratio': Candidate({'loss.margin_weight': 0.05}),
+  'official loss ratio, scale 1/32': Candidate(
+    _SMALL | {'loss.margin_weight': 0.05}
+  ),
+  'no reconstruction, scale 1/32': Candidate(
+    _SMALL | {'model.has_decoder': False}
+  ),
+  '1 iteration, scale 1/32': Candidate(_SMALL | {'model.num_iterations': 1}),
+  '5 iterations, scale 1/32': Candidate(_SMALL | {'model.num_iterations': 5}),
+}
+
+
+def main() -> None:
+  """Trains the candidates that are not recorded yet."""
+  leave_with('capsules_alive', lambda: _run(_parse()))
+
+
+def _parse() -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    'python -m experiments.capsules_alive',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  parser.add_argument('--data-dir', default='', metavar='DIR', help='of MNIST')
+  parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
+  parser.add_argument(
+    '--only', nargs='+', metavar='NAME', help='only these candidates'
+  )
+  parser.add_argument(
+    '--results',
+    type=Path,
+    metavar='FILE',
+    default=Path('runs/capsules_alive.json'),
+    help='the JSON file that is added to (default: runs/capsules_alive.json)',
+  )
+  return parser.parse_args()
+
+
+def _run(options: argparse.Namespace) -> int:
+  from capsjax import runtime
+
+  runtime.start()
+  for name in options.only or ():
+    if name not in CANDIDATES:
+      raise UserError(f'no candidate {name}; {did_you_mean(name, CANDIDATES)}')
+  options.results.parent.mkdir(parents=True, exist_ok=True)
+  path = options.results
+  found = json.loads(path.read_text()) if path.is_file() else []
+  done = {(record['candidate'], record['seed']) for record in found}
+  for name in options.only or CANDIDATES:
+    if (name, options.seed) not in done:
+      print(f'{name}: ', end='', flush=True)
+      measured = _train(CANDIDATES[name], options.seed, options.data_dir)
+      record = {'candidate': name, 'seed': options.seed}
+      found.append(record | measured | machine.describe())
+      write_json(path, found)
+      print(_line(measured), flush=True)
+  return 0
+
+
+def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
+  """Trains a candidate and measures what came of it."""
+  from capsjax.data.batches import epoch_permutation
+
+  experiment = _experiment(candidate, seed, data_dir)
+  config, devices = experiment.config, experiment.devices
+  train_fn = experiment.train_fn()
+  state = devices.replicate(experiment.create_state())
+  data = experiment.data_of(experiment.dataset.train)
+  errors, started = {}, time.monotonic()
+  for epoch in range(config.num_epochs):
+    permutation = epoch_permutation(
+      experiment.keys.order, epoch, len(data.labels)
+    )
+    for _ in range(experiment.steps_per_epoch):
+      state, _ = train_fn(state, data, permutation, 1)
+    if epoch + 1 in (2, config.num_epochs):
+      results = experiment.evaluate(state.params, experiment.dataset.test)
+      errors[str(epoch + 1)] = round(100 * (1 - results.accuracy), 2)
+  return {
+    'test_error_percent': errors,
+    'statistics': {
+      name: float(f'{number:.4g}')
+      for name, number in experiment.diagnose(state.params).items()
+    },
+    'minutes': round((time.monotonic() - started) / 60, 1),
+  }
+
+
+def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
+  import optax
+
+  from capsjax import configuration
+  from capsjax.experiment import Experiment
+  from capsjax.models import initializers
+  from capsjax.training.optimizer import create_optimizer
+
+  fields = _COMMON | candidate.fields | {'seed': seed, 'data_dir': data_dir}
+  words = [f'--config.{name}={value}' for name, value in fields.items()]
+  config = configuration.load(Path('configs/mnist.py'), words)
+  experiment = Experiment.create(config)
+
+  initialization = dataclasses.replace(
+    initializers.FAN_IN,
+    **{
+      part: getattr(initializers.OFFICIAL, part) for part in candidate.official
+    },
+  )
+  matrices = initialization.capsules
+  initialization = dataclasses.replace(
+    initialization,
+    capsules=lambda *args: candidate.matrix_scale * matrices(*args),
+  )
+  schedule, warmup = experiment.schedule, candidate.warmup_steps
+
+  def rate(step):
+    start = optax.linear_schedule(0.0, 1.0, warmup)(step + 1) if warmup else 1.0
+    return start * schedule(step)
+
+  return dataclasses.replace(
+    experiment,
+    model=experiment.model.clone(initialization=initialization),
+    schedule=rate,
+    optimizer=create_optimizer(
+      rate, use_epsilon_hat=config.optimizer.use_epsilon_hat
+    ),
+  )
+
+
+def _line(measured: Mapping[str, Any]) -> str:
+  """What was measured, on one line."""
+  statistics = measured['statistics']
+  couplings = [
+    f'{number:.4f}'
+    for name, number in statistics.items()
+    if 'largest_coupling' in name
+  ]
+  return (
+    f'errors {measured["test_error_percent"]}, primary length '
+    f'{statistics["capsules/primary_capsules/length"]:.3f} ± '
+    f'{statistics["capsules/primary_capsules/length_deviation"]:.3f}, largest '
+    f'couplings {", ".join(couplings)}'
+  )
+
+
+if __name__ == '__main__':
+  main()
