@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capsjax.command_line import parse
+from capsjax.commands.command_line import parse
 from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
 
@@ -97,7 +97,7 @@ def _load(
   options: argparse.Namespace, overrides: Sequence[str]
 ) -> dict[Path, 'ml_collections.ConfigDict']:
   """The configuration of each run by its folder."""
-  from capsjax import configuration
+  from capsjax.runs import configuration
 
   path, workdirs = options.config, options.workdir
   if not workdirs:

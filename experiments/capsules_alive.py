@@ -129,7 +129,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
   """Trains a candidate and measures what came of it."""
-  from capsjax.data.batches import epoch_permutation
+  from capsjax.examples import epoch_permutation
 
   experiment = _experiment(candidate, seed, data_dir)
   config, devices = experiment.config, experiment.devices
@@ -159,10 +159,10 @@ def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
 def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
   import optax
 
-  from capsjax import configuration
-  from capsjax.experiment import Experiment
   from capsjax.models import initializers
-  from capsjax.training.optimizer import create_optimizer
+  from capsjax.runs import configuration
+  from capsjax.runs.experiment import Experiment
+  from capsjax.training import create_optimizer
 
   fields = _COMMON | candidate.fields | {'seed': seed, 'data_dir': data_dir}
   words = [f'--config.{name}={value}' for name, value in fields.items()]

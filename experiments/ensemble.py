@@ -60,9 +60,9 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
   Raises:
     UserError: if one of them is not there.
   """
-  from capsjax import configuration
-  from capsjax.commands.examples import all_predicted
-  from capsjax.commands.trained import Trained
+  from capsjax.gallery.choice import all_predicted
+  from capsjax.runs import configuration
+  from capsjax.runs.trained import Trained
 
   total, targets = 0.0, None
   for seed in seeds:
@@ -92,7 +92,8 @@ def require_same_test(config: ConfigDict) -> None:
   Raises:
     UserError: if they are so, or the folder is not there.
   """
-  from capsjax.data.folder import arrange, find_source
+  from capsjax.data.folder.layout import arrange
+  from capsjax.data.folder.source import find_source
 
   if config.dataset != 'folder' or not config.data_dir:
     return  # Without a folder, loading tells what is missing.

@@ -3,9 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from capsjax import configuration
-from capsjax.commands.course import error_curve, read_course
 from capsjax.errors import UserError
+from capsjax.runs import configuration
+from capsjax.runs.course import error_curve, read_course
 from experiments.records import Record
 from experiments.runs import Place, Run, load_config
 
@@ -66,7 +66,7 @@ def _test_error(config, workdir: Path) -> float:
   Raises:
     UserError: if the run or the data are not there.
   """
-  from capsjax.commands.trained import Trained
+  from capsjax.runs.trained import Trained
 
   trained = Trained.open(config, workdir, checkpoint_name='latest')
   experiment = trained.experiment

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from capsjax.commands.output import write_text
 from capsjax.errors import UserError
+from capsjax.runs.files import write_text
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from capsjax import configuration
-from capsjax.commands.course import curve, read_course
+from capsjax.runs import configuration
+from capsjax.runs.course import curve, read_course
 from experiments import routing_change, routing_figures
 from experiments.options import add_place
 from experiments.program import leave_with

@@ -20,9 +20,9 @@ def mean_changes(workdir: Path) -> list[float]:
   import numpy as np
 
   import capsjax
-  from capsjax import configuration
-  from capsjax.commands.inside import look_inside
-  from capsjax.commands.trained import Trained
+  from capsjax.runs import configuration
+  from capsjax.runs.inside import look_inside
+  from capsjax.runs.trained import Trained
 
   config = configuration.load(workdir / configuration.FILE_NAME)
   trained = Trained.open(config, workdir, checkpoint_name='latest')

@@ -121,7 +121,7 @@ def load_config(run: Run, seed: int, place: Place) -> ConfigDict:
   Raises:
     UserError: if a field or a value of it makes no sense.
   """
-  from capsjax import configuration
+  from capsjax.runs import configuration
 
   words = place.overrides_of(run, seed)
   if place.data_dir:
@@ -135,10 +135,10 @@ def is_trained(workdir: Path, config: ConfigDict) -> bool:
   Raises:
     UserError: if another one is there, or it was trained for longer.
   """
-  from capsjax import configuration
-  from capsjax.commands.course import read_course
-  from capsjax.commands.workdir import CHECKPOINTS
-  from capsjax.training.restore import available_steps
+  from capsjax.runs import configuration
+  from capsjax.runs.course import read_course
+  from capsjax.runs.folder import CHECKPOINTS
+  from capsjax.runs.restore import available_steps
 
   configuration.require_continues(config, workdir, option='--runs-dir')
   try:
@@ -171,7 +171,7 @@ def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
   Raises:
     UserError: if there is nothing of it.
   """
-  from capsjax.commands.course import (
+  from capsjax.runs.course import (
     curve,
     error_curve,
     read_course,

@@ -12,16 +12,14 @@ from typing import Any
 
 import jax
 
-from capsjax.commands.monitor import Monitor
 from capsjax.commands.train import create_plan, training_scalars
-from capsjax.commands.workdir import CHECKPOINTS
 from capsjax.errors import UserError
-from capsjax.experiment import Experiment
-from capsjax.training.checkpoint import Checkpointer
-from capsjax.training.progress import Progress
-from capsjax.training.reporter import Reporter
-from capsjax.training.state import TrainState
-from capsjax.training.writers import MetricsWriter
+from capsjax.runs.checkpoint import Checkpointer
+from capsjax.runs.experiment import Experiment
+from capsjax.runs.folder import CHECKPOINTS
+from capsjax.runs.metrics_file import MetricsWriter
+from capsjax.runs.monitor import Monitor
+from capsjax.training import Progress, Reporter, TrainState
 from experiments.stacked_steps import part_of, state_of
 
 

@@ -14,17 +14,14 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from capsjax.commands import dataset_file
-from capsjax.commands.summary import start_summary
 from capsjax.commands.train import create_plan
-from capsjax.commands.workdir import CHECKPOINTS, claimed
 from capsjax.errors import UserError
-from capsjax.experiment import Experiment
-from capsjax.training.loop import fit
-from capsjax.training.progress import Progress
-from capsjax.training.restore import best_metric, restore
-from capsjax.training.signals import StopRequest
-from capsjax.training.state import RunKeys
+from capsjax.runs import dataset_file
+from capsjax.runs.experiment import Experiment
+from capsjax.runs.folder import CHECKPOINTS, claimed
+from capsjax.runs.restore import best_metric, restore
+from capsjax.runs.summary import start_summary
+from capsjax.training import Progress, RunKeys, StopRequest, fit
 from experiments.ensemble import require_same_test
 from experiments.records import Record
 from experiments.runs import Place, Run, is_trained, load_config, record_of

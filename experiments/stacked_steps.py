@@ -12,11 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from capsjax.experiment import Experiment
-from capsjax.training.parallel import TrainFn
-from capsjax.training.pipeline import create_make_batch
-from capsjax.training.state import RunKeys, TrainState
-from capsjax.training.step import create_train_step, take_steps
+from capsjax.examples import create_make_batch
+from capsjax.runs.experiment import Experiment
+from capsjax.training import (
+  RunKeys,
+  TrainFn,
+  TrainState,
+  create_train_step,
+  take_steps,
+)
 
 _AXES = TrainState(None, 0, 0)
 _DEVICE_AXIS = 'device'

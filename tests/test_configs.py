@@ -10,12 +10,15 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 
-from capsjax import configuration
-from capsjax.configuration_rules import flatten
 from capsjax.errors import UserError
-from capsjax.evaluation import capsule_losses
-from capsjax.models import BaselineCNN, CapsNet, create_model
-from capsjax.training.optimizer import create_optimizer, create_schedule
+from capsjax.models import (
+  BaselineCNN,
+  CapsNet,
+  create_model,
+)
+from capsjax.runs import configuration
+from capsjax.runs.rules import flatten
+from capsjax.training import capsule_losses, create_optimizer, create_schedule
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / 'configs'

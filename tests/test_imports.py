@@ -36,7 +36,11 @@ CACHE = 'capsjax.cache'
 VISUALIZATION = 'capsjax.visualization'
 # What stands for data once they are arrays; never a reader of files.
 BATCHES = (
-  *('capsjax.data.batch', 'capsjax.data.batches', 'capsjax.data.examples'),
+  *(
+    'capsjax.examples.batch',
+    'capsjax.examples.order',
+    'capsjax.examples.single',
+  ),
 )
 EVALUATION = ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.evaluation')
 TRAINING = Room(
@@ -48,9 +52,9 @@ LIBRARY = (
   *('capsjax.evaluation', 'capsjax.training', 'capsjax.visualization', ERRORS),
 )
 PROGRAM = (
-  *('capsjax.configuration', 'capsjax.configuration_rules'),
+  *('capsjax.runs.configuration', 'capsjax.runs.rules'),
   *('capsjax.runtime',),
-  *('capsjax.experiment', 'capsjax.inference', 'capsjax.commands'),
+  *('capsjax.runs.experiment', 'capsjax.runs.inference', 'capsjax.commands'),
 )
 
 
@@ -62,7 +66,7 @@ def training_and(*packages: str) -> Room:
 ROOMS = {
   'capsjax.errors': Room(),
   'capsjax.cache': Room(),
-  'capsjax.command_line': Room(),
+  'capsjax.commands.command_line': Room(),
   'capsjax.huge_pages': Room(),
   'capsjax.ops': Room(('capsjax.ops',), ARRAYS),
   # Constants in float64, made before anything is traced.
@@ -97,46 +101,46 @@ ROOMS = {
     ('jinja2', 'markupsafe', 'matplotlib'),
   ),
   'capsjax.training': TRAINING,
-  'capsjax.training.checkpoint': training_and('orbax'),
-  'capsjax.training.restore': training_and('orbax'),
-  'capsjax.training.writers': training_and('tensorboardX'),
+  'capsjax.runs.checkpoint': training_and('orbax'),
+  'capsjax.runs.restore': training_and('orbax'),
+  'capsjax.runs.metrics_file': training_and('tensorboardX'),
   'capsjax.training.progress': training_and('tqdm'),
-  'capsjax.configuration_rules': Room((ERRORS,), ('ml_collections',)),
-  'capsjax.configuration': Room(
-    ('capsjax.configuration_rules', ERRORS), ('absl', 'ml_collections')
+  'capsjax.runs.rules': Room((ERRORS,), ('ml_collections',)),
+  'capsjax.runs.configuration': Room(
+    ('capsjax.runs.rules', ERRORS), ('absl', 'ml_collections')
   ),
   'capsjax.runtime': Room((CACHE, ERRORS), ('jax',)),
   # Only from here on is a configuration known, and how the parts join.
-  'capsjax.experiment_parts': Room(
+  'capsjax.runs.parts': Room(
     ('capsjax.data', 'capsjax.evaluation', ERRORS), ('ml_collections',)
   ),
-  'capsjax.experiment': Room(
-    (*LIBRARY, 'capsjax.configuration', 'capsjax.experiment_parts'),
+  'capsjax.runs.experiment': Room(
+    (*LIBRARY, 'capsjax.runs.configuration', 'capsjax.runs.parts'),
     (*ARRAYS, 'flax', 'ml_collections', 'numpy', 'optax'),
   ),
-  'capsjax.inference': Room(
-    (*LIBRARY, 'capsjax.experiment'), (*ARRAYS, 'numpy')
+  'capsjax.runs.inference': Room(
+    (*LIBRARY, 'capsjax.runs.experiment'), (*ARRAYS, 'numpy')
   ),
   'capsjax.commands': Room(
     (*LIBRARY, *PROGRAM),
     (*ARRAYS, 'ml_collections', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
-  'capsjax.commands.compare': Room(
+  'capsjax.gallery.comparison': Room(
     (
-      *('capsjax.commands.course', 'capsjax.configuration'),
-      *('capsjax.configuration_rules', VISUALIZATION),
+      *('capsjax.runs.course', 'capsjax.runs.configuration'),
+      *('capsjax.runs.rules', VISUALIZATION),
     ),
     ('ml_collections', 'numpy'),
   ),
-  'capsjax.commands.course': Room(
-    ('capsjax.training.writers', VISUALIZATION, ERRORS), ('numpy',)
+  'capsjax.runs.course': Room(
+    ('capsjax.runs.metrics_file', VISUALIZATION, ERRORS), ('numpy',)
   ),
-  'capsjax.commands.workdir': Room(
-    ('capsjax.configuration', ERRORS), ('filelock', 'ml_collections')
+  'capsjax.runs.folder': Room(
+    ('capsjax.runs.configuration', ERRORS), ('filelock', 'ml_collections')
   ),
   'capsjax.main': Room(
-    (*PROGRAM, 'capsjax.command_line', 'capsjax.huge_pages', ERRORS),
+    (*PROGRAM, 'capsjax.commands.command_line', 'capsjax.huge_pages', ERRORS),
     (),
     ('ml_collections',),
   ),

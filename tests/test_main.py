@@ -12,7 +12,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from capsjax.training.restore import available_steps
+from capsjax.runs.restore import available_steps
 from tests.running import TINY_NETWORK, capsjax, finish, start
 
 TINY = (

@@ -2,7 +2,8 @@
 
 import re
 
-from capsjax import command_line, configuration
+from capsjax.commands import command_line
+from capsjax.runs import configuration
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / 'README.md').read_text()

@@ -1,1 +1,1 @@
-"""The commands of `capsjax.main`, a module each."""
+"""The command line: its words, and one module for each command."""

@@ -8,10 +8,10 @@ import jax
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from capsjax.commands.output import write_text
-from capsjax.commands.trained import Trained
 from capsjax.data import Dataset
-from capsjax.evaluation import Results
+from capsjax.runs.files import write_text
+from capsjax.runs.trained import Trained
+from capsjax.training import Results
 
 FILE_NAME = 'evaluation.json'
 

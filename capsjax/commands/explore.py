@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
-from capsjax.commands.output import write_text
-from capsjax.commands.pictures import require_decoder, require_single_objects
-from capsjax.commands.trained import Trained
 from capsjax.errors import UserError
+from capsjax.gallery.pictures import require_decoder, require_single_objects
+from capsjax.runs.files import write_text
+from capsjax.runs.trained import Trained
 from capsjax.visualization import explorer_page
 
 FILE_NAME = 'explorer.html'

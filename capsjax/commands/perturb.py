@@ -7,13 +7,13 @@ import numpy as np
 from jaxtyping import Int
 from ml_collections import ConfigDict
 
-from capsjax.commands.examples import first_of_each_class
-from capsjax.commands.pictures import (
+from capsjax.gallery.choice import first_of_each_class
+from capsjax.gallery.pictures import (
   require_decoder,
   require_single_objects,
   save_figure,
 )
-from capsjax.commands.trained import Trained
+from capsjax.runs.trained import Trained
 from capsjax.visualization import perturb_capsules, perturbation_figure
 
 if TYPE_CHECKING:

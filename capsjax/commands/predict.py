@@ -9,13 +9,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
-from capsjax.commands import dataset_file
-from capsjax.commands.output import write_text
-from capsjax.commands.trained import Trained
-from capsjax.data import Preparation, SingleExamples, Split
-from capsjax.data.folder import find_files, read_pictures
+from capsjax.data import Split
+from capsjax.data.folder.pictures import read_pictures
+from capsjax.data.folder.source import find_files
 from capsjax.errors import UserError
-from capsjax.inference import Inference
+from capsjax.examples import Preparation, SingleExamples
+from capsjax.runs import dataset_file
+from capsjax.runs.files import write_text
+from capsjax.runs.inference import Inference
+from capsjax.runs.trained import Trained
 
 FILE_NAME = 'predictions.json'
 

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Int
 from ml_collections import ConfigDict
 
-from capsjax.commands import overlap
-from capsjax.commands.examples import first_right_and_wrong
-from capsjax.commands.pictures import require_decoder, save_figure
-from capsjax.commands.trained import Trained
+from capsjax.gallery import overlaps as overlap
+from capsjax.gallery.choice import first_right_and_wrong
+from capsjax.gallery.pictures import require_decoder, save_figure
+from capsjax.runs.trained import Trained
 from capsjax.visualization import reconstruction_figure
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from capsjax.commands.compare import comparison
-from capsjax.commands.describe import description
-from capsjax.commands.output import write_text
-from capsjax.commands.trained import Trained
+from capsjax.gallery.comparison import comparison
+from capsjax.gallery.description import description
+from capsjax.runs.files import write_text
+from capsjax.runs.trained import Trained
 from capsjax.visualization import report_page
 
 FILE_NAME = 'report.html'

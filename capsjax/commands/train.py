@@ -7,23 +7,25 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from capsjax import configuration
-from capsjax.commands import dataset_file
-from capsjax.commands.diagnosis import diagnosis_line
-from capsjax.commands.monitor import Monitor
-from capsjax.commands.summary import closing_lines, start_summary
-from capsjax.commands.trained import parse_checkpoint
-from capsjax.commands.workdir import CHECKPOINTS, claimed
-from capsjax.evaluation import Results
-from capsjax.experiment import Experiment
-from capsjax.training.checkpoint import Checkpointer
-from capsjax.training.loop import Plan, fit
-from capsjax.training.progress import Progress
-from capsjax.training.reporter import Reporter
-from capsjax.training.restore import best_metric, restore
-from capsjax.training.signals import StopRequest
-from capsjax.training.state import TrainState
-from capsjax.training.writers import MetricsWriter, NullWriter
+from capsjax.runs import configuration, dataset_file
+from capsjax.runs.checkpoint import Checkpointer
+from capsjax.runs.diagnosis import diagnosis_line
+from capsjax.runs.experiment import Experiment
+from capsjax.runs.folder import CHECKPOINTS, claimed
+from capsjax.runs.metrics_file import MetricsWriter, NullWriter
+from capsjax.runs.monitor import Monitor
+from capsjax.runs.restore import best_metric, restore
+from capsjax.runs.summary import closing_lines, start_summary
+from capsjax.runs.trained import parse_checkpoint
+from capsjax.training import (
+  Plan,
+  Progress,
+  Reporter,
+  Results,
+  StopRequest,
+  TrainState,
+  fit,
+)
 
 
 def run(

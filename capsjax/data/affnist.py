@@ -9,8 +9,8 @@ import pathlib
 
 import numpy as np
 
-from capsjax.data import download, matlab
 from capsjax.data.dataset import Split, checked_split
+from capsjax.data.formats import download, matlab
 from capsjax.errors import UserError
 
 _URL = 'https://www.cs.toronto.edu/~tijmen/affNIST/32x/transformed/test.mat.zip'

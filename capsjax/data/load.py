@@ -4,9 +4,13 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from capsjax.data.dataset import Dataset, hold_out, limit_training
+from capsjax.data.dataset import (
+  Dataset,
+  hold_out,
+  limit_training,
+)
 from capsjax.data.digits import load_digits
-from capsjax.data.folder import load_folder
+from capsjax.data.folder.load import load_folder
 from capsjax.data.mnist import load_fashion_mnist, load_mnist
 from capsjax.data.placed_mnist import (
   load_affine_mnist,

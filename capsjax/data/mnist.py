@@ -8,8 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from capsjax.data import download, idx
-from capsjax.data.dataset import Dataset, Split, checked_split
+from capsjax.data.dataset import (
+  Dataset,
+  Split,
+  checked_split,
+)
+from capsjax.data.formats import download, idx
 from capsjax.errors import UserError
 
 _FILES = (

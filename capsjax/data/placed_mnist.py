@@ -11,11 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from capsjax.data.affine import random_affine
 from capsjax.data.affnist import read_affnist
-from capsjax.data.augment import random_shift, scale_images
 from capsjax.data.dataset import Dataset, Split
 from capsjax.data.mnist import load_mnist
+from capsjax.examples import random_affine, random_shift, scale_images
 
 # Of 28x28 digits to 40x40.
 _MARGIN = 6

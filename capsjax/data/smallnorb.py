@@ -11,9 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import UInt8
 
-from capsjax.data import download
-from capsjax.data.dataset import Dataset, Split, checked_split
-from capsjax.data.lush import read_lush
+from capsjax.data.dataset import (
+  Dataset,
+  Split,
+  checked_split,
+)
+from capsjax.data.formats import download
+from capsjax.data.formats.lush import read_lush
 from capsjax.data.tfds import load_tfds
 from capsjax.errors import UserError
 

@@ -6,8 +6,12 @@ import pathlib
 
 import numpy as np
 
-from capsjax.data import download, matlab
-from capsjax.data.dataset import Dataset, Split, checked_split
+from capsjax.data.dataset import (
+  Dataset,
+  Split,
+  checked_split,
+)
+from capsjax.data.formats import download, matlab
 from capsjax.data.tfds import load_tfds
 from capsjax.errors import UserError
 

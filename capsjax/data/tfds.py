@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from capsjax.data import decoded, download
 from capsjax.data.dataset import Dataset, checked_split
-from capsjax.errors import UserError, first_line, nearest
+from capsjax.data.formats import decoded, download
+from capsjax.errors import (
+  UserError,
+  first_line,
+  nearest,
+)
 
 _BLOCK_SIZE = 1000
 _SPLITS = ('train', 'test', 'validation')

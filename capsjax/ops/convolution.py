@@ -17,7 +17,11 @@ import jax
 from jax import lax
 from jaxtyping import Array, Float
 
-from capsjax.ops import bilinear, patches, phases
+from capsjax.ops import (
+  bilinear,
+  patches,
+  phases,
+)
 from capsjax.ops.convolution_cost import choose_tile
 from capsjax.ops.window import Window
 

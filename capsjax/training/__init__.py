@@ -1,1 +1,91 @@
-"""The training room: state, step, devices, checkpoints, writers, loop."""
+"""Training and evaluation on one or more devices; nothing here touches a file."""
+
+from capsjax.training.evaluate import (
+  EvalStep,
+  EvaluateFn,
+  create_eval_step,
+  evaluate,
+  padded_batches,
+)
+from capsjax.training.loop import (
+  Plan,
+  fit,
+)
+from capsjax.training.metrics import (
+  Metrics,
+  Results,
+)
+from capsjax.training.objective import (
+  Losses,
+  Objective,
+  capsule_losses,
+  cross_entropy_losses,
+  sigmoid_losses,
+)
+from capsjax.training.optimizer import (
+  create_optimizer,
+  create_schedule,
+)
+from capsjax.training.parallel import (
+  Devices,
+  TrainFn,
+)
+from capsjax.training.progress import (
+  Progress,
+)
+from capsjax.training.reporter import (
+  Reporter,
+)
+from capsjax.training.signals import (
+  StopRequest,
+)
+from capsjax.training.state import (
+  RunKeys,
+  TrainState,
+  create_state,
+)
+from capsjax.training.step import (
+  TrainStep,
+  create_train_step,
+  gradient_norms,
+  take_steps,
+)
+from capsjax.training.streaming import (
+  stream_evaluation,
+  stream_training,
+  window,
+)
+
+__all__ = [
+  'Devices',
+  'EvalStep',
+  'EvaluateFn',
+  'Losses',
+  'Metrics',
+  'Objective',
+  'Plan',
+  'Progress',
+  'Reporter',
+  'Results',
+  'RunKeys',
+  'StopRequest',
+  'TrainFn',
+  'TrainState',
+  'TrainStep',
+  'capsule_losses',
+  'create_eval_step',
+  'create_optimizer',
+  'create_schedule',
+  'create_state',
+  'create_train_step',
+  'cross_entropy_losses',
+  'evaluate',
+  'fit',
+  'gradient_norms',
+  'padded_batches',
+  'sigmoid_losses',
+  'stream_evaluation',
+  'stream_training',
+  'take_steps',
+  'window',
+]

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from capsjax.data.batches import epoch_permutation
-from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
+from capsjax.examples import DeviceData, epoch_permutation
 from capsjax.training.parallel import TrainFn
 from capsjax.training.state import TrainState
 

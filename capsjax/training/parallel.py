@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 
-from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
-from capsjax.evaluation import EvalStep, EvaluateFn, Metrics
-from capsjax.training.pipeline import MakeBatch
+from capsjax.examples import DeviceData, MakeBatch
+from capsjax.training.evaluate import EvalStep, EvaluateFn
+from capsjax.training.metrics import Metrics
 from capsjax.training.state import TrainState
 from capsjax.training.step import TrainStep, take_steps
 

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from capsjax.errors import UserError
-from capsjax.evaluation import Metrics, Results
+from capsjax.training.metrics import Metrics, Results
 
 # Calls queued on the device: one that runs and one that waits.
 _MAX_IN_FLIGHT = 2

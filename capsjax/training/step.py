@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key
 
-from capsjax.data.batch import Batch
-from capsjax.evaluation import Metrics, Objective
+from capsjax.examples import Batch
+from capsjax.training.metrics import Metrics
+from capsjax.training.objective import Objective
 from capsjax.training.state import TrainState
 
 # Called as train_step(state, batch, *, axis_name=None).

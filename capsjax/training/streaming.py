@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from capsjax.data.examples import DeviceData
-from capsjax.evaluation import EvaluateFn, Metrics
+from capsjax.examples import DeviceData
+from capsjax.training.evaluate import EvaluateFn
+from capsjax.training.metrics import Metrics
 from capsjax.training.parallel import TrainFn
 from capsjax.training.state import TrainState
 

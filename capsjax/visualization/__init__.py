@@ -16,7 +16,12 @@ from capsjax.visualization.perturbations import (
 )
 from capsjax.visualization.pixels import figure_pixels
 from capsjax.visualization.reconstructions import reconstruction_figure
-from capsjax.visualization.report import Block, Section, Table, report_page
+from capsjax.visualization.report import (
+  Block,
+  Section,
+  Table,
+  report_page,
+)
 
 __all__ = [
   'Block',

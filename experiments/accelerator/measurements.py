@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from capsjax.data.batch import Batch
+from capsjax.examples import Batch
 from experiments import machine
 from experiments.accelerator.figures import Figures
 from experiments.benchmarks import epochs, limits, ours, parts, routing, steps

@@ -6,10 +6,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from capsjax import configuration
-from capsjax.data import Dataset, Split, epoch_permutation
-from capsjax.evaluation import Metrics, Results
-from capsjax.experiment import Experiment
+from capsjax.data import Dataset, Split
+from capsjax.examples import epoch_permutation
+from capsjax.runs import configuration
+from capsjax.runs.experiment import Experiment
+from capsjax.training import Metrics, Results
 
 _CONFIG = Path('configs/mnist.py')
 

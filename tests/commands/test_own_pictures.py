@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax import configuration
-from capsjax.commands.trained import Trained
+from capsjax.runs import configuration
+from capsjax.runs.trained import Trained
 from tests.running import TINY_NETWORK, capsjax
 
 TINY = (

@@ -3,7 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from capsjax.data import Dataset, Split, hold_out
+from capsjax.data import (
+  Dataset,
+  Split,
+  hold_out,
+)
 from capsjax.data.dataset import checked_split, limit_training
 
 

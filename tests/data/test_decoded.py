@@ -4,7 +4,7 @@ import stat
 import numpy as np
 import pytest
 
-from capsjax.data import decoded
+from capsjax.data.formats import decoded
 
 
 class Decoder:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from capsjax.data.download import data_folder, fetch
+from capsjax.data.formats.download import data_folder, fetch
 
 NAME = 'train-images-idx3-ubyte.gz'
 DATA = np.random.default_rng(0).bytes(1 << 21)
@@ -85,7 +85,7 @@ def test_a_killed_download_is_not_taken_for_data(tmp_path, server, repository):
   server.files[NAME] = DATA
   server.stall = True
   code = (
-    'import pathlib, sys; from capsjax.data.download import fetch\n'
+    'import pathlib, sys; from capsjax.data.formats.download import fetch\n'
     'name, sha256, url, folder = sys.argv[1:]\n'
     'fetch({name: sha256}, mirrors=[url], folder=pathlib.Path(folder))'
   )

@@ -3,7 +3,7 @@ import gzip
 import numpy as np
 import pytest
 
-from capsjax.data import read_images, read_labels
+from capsjax.data.formats.idx import read_images, read_labels
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4) * 10
 LABELS = np.array([3, 255, 0], np.uint8)

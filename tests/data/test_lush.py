@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from capsjax.data.lush import read_lush
+from capsjax.data.formats.lush import read_lush
 
 # Magic number and struct's letter, as NYU's page lists them.
 KINDS = {

@@ -3,7 +3,11 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from capsjax.data.matlab import class_labels, read_struct, read_variables
+from capsjax.data.formats.matlab import (
+  class_labels,
+  read_struct,
+  read_variables,
+)
 
 ROWS = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax import configuration
-from capsjax.commands.trained import Trained
 from capsjax.errors import UserError
+from capsjax.runs import configuration
+from capsjax.runs.trained import Trained
 from experiments import suite
 from experiments.comparison import Comparison
 from experiments.ensemble import ensemble_error

@@ -13,8 +13,8 @@ from unittest import mock
 import pytest
 from PIL import Image
 
-from capsjax import configuration
-from capsjax.configuration_rules import flatten
+from capsjax.runs import configuration
+from capsjax.runs.rules import flatten
 from experiments import routing_analysis, runs, suite, tables
 from experiments.runs import Place
 from tests.running import REPOSITORY, beside, run

@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from capsjax.data.load import load_dataset
+from capsjax.data import load_dataset
 from experiments import suite
 from experiments.comparison import Comparison
 from experiments.records import Records

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax import configuration
 from capsjax.errors import UserError
-from capsjax.experiment import Experiment
-from capsjax.training.checkpoint import Checkpointer
-from capsjax.training.restore import available_steps, restore
+from capsjax.runs import configuration
+from capsjax.runs.checkpoint import Checkpointer
+from capsjax.runs.experiment import Experiment
+from capsjax.runs.restore import available_steps, restore
 from experiments import seeds_at_once
 from experiments.runs import TINY_BASELINE, Place, Run, train
 from experiments.seeds_at_once import train_at_once

@@ -10,9 +10,9 @@ from unittest import mock
 
 import pytest
 
-from capsjax import configuration
 from capsjax.errors import UserError
-from capsjax.training.progress import Progress
+from capsjax.runs import configuration
+from capsjax.training import Progress
 from experiments import suite
 from experiments.comparison import Comparison, render
 from experiments.records import Record, Records, mean_and_deviation

@@ -10,7 +10,11 @@ import pytest
 from flax import linen as nn
 
 from capsjax import ops
-from capsjax.models import CapsNet, create_model, initializers
+from capsjax.models import (
+  CapsNet,
+  create_model,
+  initializers,
+)
 from tests.layers import running
 from tests.ops.routing_cases import halve
 from tests.reference import convolution as convolution_reference

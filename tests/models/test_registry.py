@@ -6,7 +6,12 @@ import pytest
 from flax import linen as nn
 
 from capsjax.errors import UserError
-from capsjax.models import CapsNet, create_model, initializers, registry
+from capsjax.models import (
+  CapsNet,
+  create_model,
+  initializers,
+  registry,
+)
 
 # Name, fields, image shape, number of parameters: arithmetic that needs no
 # program, and in the paper rounded (8.2M, 6.8M, 35.4M, 11.36M, 24.56M).

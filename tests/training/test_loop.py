@@ -5,13 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
-from capsjax.evaluation import Metrics
-from capsjax.training.checkpoint import Checkpointer
-from capsjax.training.loop import Plan, fit
-from capsjax.training.reporter import Reporter
-from capsjax.training.state import TrainState
+from capsjax.examples import DeviceData
+from capsjax.runs.checkpoint import Checkpointer
+from capsjax.training import Metrics, Plan, Reporter, TrainState, fit
 
 STEPS_PER_EPOCH = 5
 

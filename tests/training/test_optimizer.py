@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from capsjax.errors import UserError
-from capsjax.training.optimizer import create_optimizer, create_schedule
+from capsjax.training import create_optimizer, create_schedule
 
 FIELDS = {
   'schedule': 'exponential',

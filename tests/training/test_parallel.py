@@ -4,14 +4,24 @@ import numpy as np
 import optax
 import pytest
 
-from capsjax.data import Preparation, SingleExamples, epoch_permutation
-from capsjax.data.examples import DeviceData
 from capsjax.errors import UserError
-from capsjax.evaluation import Metrics, create_eval_step, evaluate
-from capsjax.training.parallel import Devices
-from capsjax.training.pipeline import create_make_batch
-from capsjax.training.state import RunKeys, TrainState, create_state
-from capsjax.training.step import create_train_step
+from capsjax.examples import (
+  DeviceData,
+  Preparation,
+  SingleExamples,
+  create_make_batch,
+  epoch_permutation,
+)
+from capsjax.training import (
+  Devices,
+  Metrics,
+  RunKeys,
+  TrainState,
+  create_eval_step,
+  create_state,
+  create_train_step,
+  evaluate,
+)
 from tests.training import tiny
 
 BATCH = 8

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from capsjax.training.progress import Progress
+from capsjax.training import Progress
 
 
 class Clock:

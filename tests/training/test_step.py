@@ -3,10 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from capsjax.data.batch import Batch
+from capsjax.examples import Batch
 from capsjax.models import BaselineCNN
-from capsjax.training.state import RunKeys, create_state
-from capsjax.training.step import create_train_step
+from capsjax.training import RunKeys, create_state, create_train_step
 from tests.reference import losses as reference
 from tests.training import tiny
 
@@ -71,7 +70,7 @@ def test_dropout_follows_the_step():
   seen = []
 
   def objective(output, data):
-    from capsjax.evaluation import cross_entropy_losses
+    from capsjax.training import cross_entropy_losses
 
     seen.append(output)
     return cross_entropy_losses(output, data)

@@ -4,11 +4,13 @@ import jax
 import numpy as np
 import pytest
 
-from capsjax.data import epoch_permutation
-from capsjax.data.examples import DeviceData
-from capsjax.evaluation import Metrics
-from capsjax.training.state import TrainState
-from capsjax.training.streaming import stream_evaluation, stream_training
+from capsjax.examples import DeviceData, epoch_permutation
+from capsjax.training import (
+  Metrics,
+  TrainState,
+  stream_evaluation,
+  stream_training,
+)
 
 BATCH = 4
 SIZE = 22

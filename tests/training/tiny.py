@@ -3,8 +3,8 @@
 import numpy as np
 
 from capsjax.data import Dataset, Split
-from capsjax.evaluation import capsule_losses
 from capsjax.models import CapsNet
+from capsjax.training import capsule_losses
 
 CLASSES = 3
 IMAGE_SHAPE = (12, 12, 1)

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from capsjax import visualization
-from capsjax.data import load_dataset, scale_images
+from capsjax.data import load_dataset
+from capsjax.examples import scale_images
 from capsjax.models import create_model
 
 MODELS = {

@@ -6,7 +6,11 @@ import html.parser
 import numpy as np
 
 from capsjax import visualization
-from capsjax.visualization import Block, Section, Table
+from capsjax.visualization import (
+  Block,
+  Section,
+  Table,
+)
 
 
 class Page(html.parser.HTMLParser):

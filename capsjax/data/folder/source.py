@@ -5,7 +5,12 @@ import os
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from capsjax.data.folder.archive import list_tar, list_zip, read_tar, read_zip
+from capsjax.data.folder.archive import (
+  list_tar,
+  list_zip,
+  read_tar,
+  read_zip,
+)
 from capsjax.data.folder.layout import is_ignored, is_picture
 from capsjax.errors import UserError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax.data.folder import load_folder
+from capsjax.data.folder.load import load_folder
 
 
 def png(value):

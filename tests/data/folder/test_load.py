@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax.data.folder import load_folder
+from capsjax.data.folder.load import load_folder
 
 SIZE = (4, 3)  # Width and height, as Pillow orders them.
 

@@ -1,0 +1,55 @@
+"""Examples as a network is given them: images prepared and batched on the device.
+
+All randomness comes from typed keys, one for each example, so that a batch
+depends only on the run's seed and the number of the step.
+"""
+
+from capsjax.examples.affine import (
+  affine_matrix,
+  map_affine,
+  random_affine,
+)
+from capsjax.examples.augment import (
+  random_shift,
+  scale_images,
+)
+from capsjax.examples.batch import (
+  Batch,
+  Objects,
+)
+from capsjax.examples.order import (
+  epoch_permutation,
+)
+from capsjax.examples.pairs import (
+  PairExamples,
+)
+from capsjax.examples.pipeline import (
+  MakeBatch,
+  create_make_batch,
+)
+from capsjax.examples.preparation import (
+  Preparation,
+)
+from capsjax.examples.single import (
+  DeviceData,
+  Examples,
+  SingleExamples,
+)
+
+__all__ = [
+  'Batch',
+  'DeviceData',
+  'Examples',
+  'MakeBatch',
+  'Objects',
+  'PairExamples',
+  'Preparation',
+  'SingleExamples',
+  'affine_matrix',
+  'create_make_batch',
+  'epoch_permutation',
+  'map_affine',
+  'random_affine',
+  'random_shift',
+  'scale_images',
+]

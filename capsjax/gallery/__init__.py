@@ -1,0 +1,1 @@
+"""A trained run as figures and report sections."""

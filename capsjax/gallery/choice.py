@@ -1,0 +1,100 @@
+"""Which test images to show."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Integer
+from tqdm import tqdm
+
+from capsjax.runs.trained import Trained
+
+
+def first_right_and_wrong(
+  trained: Trained, count: int
+) -> Int[np.ndarray, ' n']:
+  """The first test images predicted right, then the first predicted wrong.
+
+  Args:
+    trained: the run.
+    count: how many of each kind; fewer where the set has no more.
+
+  Returns:
+    Their positions in the test set.
+  """
+  is_right = _predict_until(
+    trained, lambda is_right: min(is_right.sum(), (~is_right).sum()) >= count
+  )
+  right, wrong = np.flatnonzero(is_right), np.flatnonzero(~is_right)
+  return np.concatenate([right[:count], wrong[:count]])
+
+
+def first_of_each_class(trained: Trained) -> Int[np.ndarray, ' n']:
+  """The first test image of each class that is predicted right.
+
+  Args:
+    trained: the run.
+
+  Returns:
+    As `one_of_each_class`.
+  """
+  labels = trained.experiment.dataset.test.labels
+  classes = set(labels)
+  is_right = _predict_until(
+    trained,
+    lambda is_right: set(labels[: len(is_right)][is_right]) == classes,
+  )
+  return one_of_each_class(labels, is_right)
+
+
+def one_of_each_class(
+  labels: Integer[np.ndarray, ' n'], is_right: Bool[np.ndarray, ' seen']
+) -> Int[np.ndarray, ' classes']:
+  """The first image of each class that is predicted right.
+
+  Where none is, the first of the class; a class without images is left out.
+
+  Args:
+    labels: the classes.
+    is_right: whether each of the first images is predicted right.
+
+  Returns:
+    Positions, by class.
+  """
+  classes, first = np.unique(labels, return_index=True)
+  right = np.flatnonzero(is_right)
+  found, first_right = np.unique(labels[right], return_index=True)
+  first[np.isin(classes, found)] = right[first_right]
+  return first
+
+
+def all_predicted(
+  scores: Float[np.ndarray, 'n num_classes'],
+  targets: Float[np.ndarray, 'n num_classes'],
+) -> Bool[np.ndarray, ' n']:
+  """Whether the highest scores of an example are those of its classes.
+
+  Args:
+    scores: the evidence for each class.
+    targets: 1 for each class that is present, the same number in each example.
+  """
+  count = int(targets[0].sum())
+  highest = np.argsort(-scores, -1, kind='stable')[:, :count]
+  return np.all(np.take_along_axis(targets, highest, -1), axis=-1)
+
+
+def _predict_until(
+  trained: Trained, is_enough: Callable[[Bool[np.ndarray, ' n']], bool]
+) -> Bool[np.ndarray, ' n']:
+  """Which of the first test images are predicted right, until it is enough."""
+  experiment = trained.experiment
+  is_right = np.zeros(0, bool)
+  with tqdm(
+    total=experiment.test_size, unit='image', leave=False, disable=None
+  ) as progress:
+    for output, targets in trained.inference.apply_in_batches(trained.params):
+      found = all_predicted(output.scores, targets)
+      is_right = np.append(is_right, found)
+      progress.update(len(targets))
+      if is_enough(is_right):
+        break
+  return is_right

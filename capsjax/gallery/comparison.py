@@ -1,0 +1,138 @@
+"""The report of several runs: their curves together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from capsjax.runs import configuration
+from capsjax.runs.course import (
+  Line,
+  curve,
+  error_curve,
+  read_course,
+)
+from capsjax.runs.rules import flatten
+from capsjax.visualization import (
+  Block,
+  Curve,
+  Section,
+  Table,
+  curves_figure,
+)
+
+# Panels of curves: a heading and the quantity's name among the metrics.
+_QUANTITIES = {
+  'loss, training': 'train/loss',
+  'loss, test': 'test/loss',
+  'accuracy, training': 'train/accuracy',
+  'learning rate': 'train/learning_rate',
+}
+# Fields by which runs may differ and still be repetitions of each other.
+_NOT_COMPARED = (configuration.MAY_CHANGE - {'num_epochs'}) | {'seed'}
+
+
+def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
+  """Compares runs by the fields in which they differ.
+
+  Runs that differ in nothing but the seed are a group, of which mean and
+  standard deviation are told.
+
+  Args:
+    configs: the configuration of each run by its folder.
+
+  Returns:
+    Sections of a report.
+
+  Raises:
+    UserError: if a run has written nothing yet.
+  """
+  courses = {workdir: read_course(workdir) for workdir in configs}
+  names = _names(configs)
+  groups: dict[str, list[Path]] = {}
+  for workdir, name in names.items():
+    groups.setdefault(name, []).append(workdir)
+  curves = {
+    title: {w: curve(of_run, name) for w, of_run in courses.items()}
+    for title, name in _QUANTITIES.items()
+  }
+  curves['test error in percent'] = {
+    workdir: error_curve(of_run) for workdir, of_run in courses.items()
+  }
+  figure = curves_figure(
+    {title: _by_group(groups, found) for title, found in curves.items()}
+  )
+  return [
+    Section('Groups', [Block(table=_group_table(groups, courses))]),
+    Section(
+      'Curves',
+      [
+        Block(
+          note='Of a group of several seeds, the mean and, shaded, the '
+          'standard deviation.',
+          figure=figure,
+        )
+      ],
+    ),
+    Section('Runs', [Block(table=_run_table(configs, names, courses))]),
+  ]
+
+
+def _last_error(course: Sequence[Line]) -> float | None:
+  """In percent; None if there was no test yet."""
+  errors = error_curve(course).values
+  return float(errors[-1]) if len(errors) else None
+
+
+def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
+  """What sets each run apart from the others, the seed aside."""
+  flat: dict[Path, dict[str, Any]] = {
+    workdir: flatten(config) for workdir, config in configs.items()
+  }
+  fields = sorted({field for values in flat.values() for field in values})
+  told = [
+    field
+    for field in fields
+    if field not in _NOT_COMPARED
+    and len({repr(values.get(field)) for values in flat.values()}) > 1
+  ]
+  return {
+    workdir: ', '.join(f'{field}={values.get(field)}' for field in told)
+    or 'all alike'
+    for workdir, values in flat.items()
+  }
+
+
+def _by_group(
+  groups: Mapping[str, Sequence[Path]], curves: Mapping[Path, Curve]
+) -> dict[str, list[Curve]]:
+  """The curves of each group, without the empty ones."""
+  found = {
+    name: [curves[w] for w in workdirs if len(curves[w].epochs)]
+    for name, workdirs in groups.items()
+  }
+  return {name: members for name, members in found.items() if members}
+
+
+def _group_table(groups, courses):
+  rows = []
+  for name, workdirs in groups.items():
+    errors = [
+      error for w in workdirs if (error := _last_error(courses[w])) is not None
+    ]
+    mean = f'{np.mean(errors):.2f}%' if errors else '–'
+    deviation = f' ± {np.std(errors, ddof=1):.2f}' if len(errors) > 1 else ''
+    rows.append((name, len(workdirs), len(errors), mean + deviation))
+  return Table(('group', 'runs', 'tested', 'last test error'), rows)
+
+
+def _run_table(configs, names, courses):
+  rows = []
+  for workdir, config in configs.items():
+    error = _last_error(courses[workdir])
+    told = '–' if error is None else f'{error:.2f}%'
+    epochs = f'{courses[workdir][-1]["epoch"]:g}'
+    rows.append((str(workdir), names[workdir], config.seed, epochs, told))
+  return Table(('run', 'group', 'seed', 'epochs', 'last test error'), rows)

@@ -1,0 +1,50 @@
+"""Coupling maps: where in an image the winning class has its votes from."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int
+
+from capsjax.runs.inside import look_inside
+from capsjax.runs.trained import Trained
+from capsjax.visualization import coupling_figure, coupling_map
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+
+def draw(
+  trained: Trained, positions: Int[np.ndarray, ' n']
+) -> 'matplotlib.figure.Figure | None':
+  """Draws the map of some test images.
+
+  Args:
+    trained: the run.
+    positions: of the images in the test set.
+
+  Returns:
+    The figure, or None where the class capsules are not routed from primary
+    capsules, which have a place in the image.
+  """
+  experiment = trained.experiment
+  # A model without capsules has no such field.
+  if getattr(experiment.model, 'hidden_capsules', True):
+    return None
+  dataset = experiment.dataset
+  images = trained.inference.examples(positions).images
+  inside = look_inside(trained, images)
+  kernel = np.asarray(trained.params['class_capsules']['kernel'])
+  each = np.arange(len(images))
+  maps = coupling_map(
+    inside.couplings[each, :, inside.predictions],
+    np.einsum('nid,inde->nie', inside.inputs, kernel[:, inside.predictions]),
+    inside.capsules[each, inside.predictions],
+    inside.grid,
+  )
+  titles = [
+    f'{dataset.class_names[label]} → {dataset.class_names[prediction]}'
+    for label, prediction in zip(
+      dataset.test.labels[positions], inside.predictions, strict=True
+    )
+  ]
+  return coupling_figure(images, maps, titles)

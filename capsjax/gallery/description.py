@@ -1,0 +1,218 @@
+"""The report of one run: its figures, its course, what it learned."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from tqdm import tqdm
+
+from capsjax.commands import perturb, reconstruct
+from capsjax.gallery import couplings as couple
+from capsjax.gallery import overlaps as overlap
+from capsjax.gallery.choice import all_predicted, one_of_each_class
+from capsjax.gallery.pictures import has_decoder
+from capsjax.runs.course import (
+  Line,
+  curve,
+  error_curve,
+  read_course,
+  training_seconds,
+)
+from capsjax.runs.diagnosis import course_of_capsules
+from capsjax.runs.experiment import count_parameters
+from capsjax.runs.rules import flatten
+from capsjax.runs.trained import Trained
+from capsjax.visualization import (
+  Block,
+  Section,
+  Table,
+  confusion_figure,
+  curves_figure,
+)
+
+# Of the mistakes, those made most confidently.
+_NUM_MISTAKES = 20
+
+# Of all test images.
+_Scores = Float[np.ndarray, 'n num_classes']
+
+
+def description(trained: Trained) -> list[Section]:
+  """Describes a run up to its checkpoint.
+
+  Args:
+    trained: the run.
+
+  Returns:
+    Sections of a report.
+
+  Raises:
+    UserError: if the run has written nothing yet.
+  """
+  # What came after the checkpoint is another network.
+  course = [
+    line
+    for line in read_course(trained.workdir)
+    if line['step'] <= trained.step
+  ]
+  scores, is_right = _all_scores(trained)
+  sections = [
+    Section('Summary', [Block(table=_summary(trained, course, is_right))]),
+    _course(course),
+    *course_of_capsules(course),
+  ]
+  if trained.experiment.examples.num_objects > 1:
+    sections += _overlaps(trained, is_right)
+  else:
+    sections.append(_classes(trained, scores))
+    if has_decoder(trained):
+      sections += _pictures(trained, scores)
+    sections += _couplings(trained, scores)
+  fields = flatten(trained.experiment.config).items()
+  rows = [(name, repr(value)) for name, value in sorted(fields)]
+  table = Table(('field', 'value'), rows)
+  return [*sections, Section('Configuration', [Block(table=table)])]
+
+
+def _all_scores(trained: Trained) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
+  """The scores of all test examples, and which are predicted right."""
+  scores, is_right = [], []
+  with tqdm(
+    total=trained.experiment.test_size,
+    unit='image',
+    leave=False,
+    disable=None,
+  ) as progress:
+    for output, targets in trained.inference.apply_in_batches(trained.params):
+      scores.append(output.scores)
+      is_right.append(all_predicted(output.scores, targets))
+      progress.update(len(targets))
+  return np.concatenate(scores), np.concatenate(is_right)
+
+
+def _summary(
+  trained: Trained, course: list[Line], is_right: Bool[np.ndarray, ' n']
+) -> Table:
+  experiment, config = trained.experiment, trained.experiment.config
+  count, wrong = len(is_right), int((~is_right).sum())
+  training = training_seconds(course, config.batch_size)
+  rows = {
+    'test error': f'{100 * wrong / count:.2f}%',
+    'mistakes': f'{wrong:,} of {count:,} test images',
+    'epochs': f'{trained.step / experiment.steps_per_epoch:.4g}',
+    'training images': f'{len(experiment.dataset.train):,}',
+    'model': f'{config.model_name}, '
+    f'{count_parameters(trained.params):,} parameters',
+    'seed': f'{config.seed}',
+    'time for training steps': f'{training / 60:.1f} minutes',
+  }
+  evaluations = curve(course, 'test/seconds').values
+  if len(evaluations):
+    rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
+  return Table(('', ''), list(rows.items()))
+
+
+# Panels of curves: a heading, then a label and the quantity's name of each.
+_PANELS = {
+  'loss': {'training': 'train/loss', 'test': 'test/loss'},
+  'accuracy': {'training': 'train/accuracy', 'test': 'test/accuracy'},
+  'learning rate': {'': 'train/learning_rate'},
+}
+
+
+def _course(course: list[Line]) -> Section:
+  panels = {
+    title: {
+      label: [found]
+      for label, name in names.items()
+      if len((found := curve(course, name)).epochs)
+    }
+    for title, names in _PANELS.items()
+  }
+  errors = error_curve(course)
+  rows = [
+    (f'{epoch:g}', f'{error:.2f}%')
+    for epoch, error in zip(*errors, strict=True)
+  ]
+  if rows:
+    panels['test error in percent'] = {'': [errors]}
+  blocks = [Block(figure=curves_figure(panels))]
+  if rows:
+    table = Table(('epoch', 'test error'), rows)
+    blocks.append(Block('Test error by epoch', table=table))
+  return Section('Course', blocks)
+
+
+def _classes(trained: Trained, scores: _Scores) -> Section:
+  labels = trained.experiment.dataset.test.labels
+  count = trained.experiment.dataset.num_classes
+  confusion = np.zeros((count, count), int)
+  np.add.at(confusion, (labels, scores.argmax(-1)), 1)
+  names = trained.experiment.dataset.class_names
+  rows = [
+    (
+      names[label],
+      row.sum(),
+      f'{100 * row[label] / row.sum():.2f}%' if row.sum() else '–',
+    )
+    for label, row in enumerate(confusion)
+  ]
+  table = Table(('class', 'images', 'accuracy'), rows)
+  return Section(
+    'Classes',
+    [
+      Block('Confusion', figure=confusion_figure(confusion, names)),
+      Block('Accuracy by class', table=table),
+    ],
+  )
+
+
+def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
+  labels = trained.experiment.dataset.test.labels
+  is_right = scores.argmax(-1) == labels
+  right = np.flatnonzero(is_right)[
+    : trained.experiment.config.pictures.num_images
+  ]
+  # How much longer the capsule that won is than that of the label.
+  lead = scores.max(-1) - scores[np.arange(len(labels)), labels]
+  worst = np.argsort(-lead, kind='stable')[:_NUM_MISTAKES]
+  worst = worst[~is_right[worst]]
+  one_of_each = one_of_each_class(labels, is_right)
+  sections = []
+  if len(worst):
+    note = 'Those whose wrong capsule is longest beside the right one.'
+    figure = reconstruct.draw(trained, worst)
+    sections.append(
+      Section('Worst mistakes', [Block(note=note, figure=figure)])
+    )
+  if len(right):
+    figure = reconstruct.draw(trained, right)
+    sections.append(Section('Reconstructions', [Block(figure=figure)]))
+  note = (
+    'Each row changes one dimension of the class capsule of a test image by '
+    'what is written above.'
+  )
+  pictures = perturb.draw(trained, one_of_each)
+  sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
+  return sections
+
+
+def _overlaps(
+  trained: Trained, is_right: Bool[np.ndarray, ' n']
+) -> list[Section]:
+  if not has_decoder(trained):
+    return []
+  count = trained.experiment.config.pictures.num_images
+  shown = [np.flatnonzero(which)[:count] for which in (is_right, ~is_right)]
+  figure = overlap.draw(trained, np.concatenate(shown))
+  return [Section('Reconstructions', [Block(figure=figure)])]
+
+
+def _couplings(trained: Trained, scores: _Scores) -> list[Section]:
+  labels = trained.experiment.dataset.test.labels
+  is_right = scores.argmax(-1) == labels
+  figure = couple.draw(trained, one_of_each_class(labels, is_right))
+  note = (
+    'What the primary capsules of a place add to the capsule that won, in the '
+    'last routing iteration: coupling times vote, along the capsule.'
+  )
+  block = Block(note=note, figure=figure)
+  return [] if figure is None else [Section('Couplings', [block])]

@@ -1,0 +1,52 @@
+"""Images of two objects and what the network tells apart in them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Int
+
+from capsjax.runs.trained import Trained
+from capsjax.visualization import overlap_figure
+
+if TYPE_CHECKING:
+  import matplotlib.figure
+
+
+def draw(
+  trained: Trained, positions: Int[np.ndarray, ' n']
+) -> 'matplotlib.figure.Figure':
+  """Draws test examples above the reconstructions of their two objects.
+
+  Args:
+    trained: a run on images of two objects.
+    positions: of the examples.
+  """
+  batch = trained.inference.examples(positions)
+  output = trained.inference.apply(trained.params, positions)
+  labels = _two_highest(batch.targets)
+  predictions = _two_highest(output.scores)
+
+  def decode(pairs):
+    first, second = (
+      trained.inference.decode(trained.params, output.capsules, pairs[:, k])
+      for k in (0, 1)
+    )
+    return np.stack([first, second], 1)
+
+  # Of the first object and of the class that is least likely to be there.
+  absent = np.stack([labels[:, 0], output.scores.argmin(-1)], 1)
+  return overlap_figure(
+    batch.images,
+    batch.objects.images,
+    labels,
+    predictions,
+    by_prediction=decode(predictions),
+    by_label=decode(labels),
+    absent=absent,
+    by_absent=decode(absent),
+    class_names=trained.experiment.dataset.class_names,
+  )
+
+
+def _two_highest(scores):
+  return np.sort(np.argsort(-scores, -1, kind='stable')[:, :2], -1)

@@ -1,0 +1,58 @@
+"""What a run wrote of its course into `metrics.jsonl`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capsjax.errors import UserError
+from capsjax.runs.metrics_file import FILE_NAME, read_line
+from capsjax.visualization import Curve
+
+Line = dict[str, Any]
+
+
+def read_course(workdir: Path) -> list[Line]:
+  """The lines of a run's metrics; one that is not whole is left out.
+
+  Args:
+    workdir: the folder of the run.
+
+  Raises:
+    UserError: if there are none.
+  """
+  path = workdir / FILE_NAME
+  if not path.is_file():
+    raise UserError(f'{workdir} has no {FILE_NAME} yet; train it first')
+  lines = path.read_bytes().splitlines(keepends=True)
+  course = [found for line in lines if (found := read_line(line))]
+  if not course:
+    raise UserError(f'{path} is empty yet; train the run for some steps first')
+  return course
+
+
+def curve(course: Sequence[Line], name: str) -> Curve:
+  """One of the quantities over the epochs; empty if it was never written."""
+  found = [r for r in course if r.get(name) is not None]
+  return Curve(
+    np.array([r['epoch'] for r in found], float),
+    np.array([r[name] for r in found], float),
+  )
+
+
+def error_curve(course: Sequence[Line]) -> Curve:
+  """The test error in percent over the epochs."""
+  epochs, accuracies = curve(course, 'test/accuracy')
+  return Curve(epochs, 100 * (1 - accuracies))
+
+
+def training_seconds(course: Sequence[Line], batch_size: int) -> float:
+  """How long the steps took, by the speeds that were written with them."""
+  seconds, last_step = 0.0, 0
+  for line in course:
+    speed = line.get('train/images_per_second')
+    if speed is not None:
+      steps, last_step = line['step'] - last_step, line['step']
+      seconds += steps * batch_size / speed if speed else 0.0
+  return seconds

@@ -1,0 +1,118 @@
+"""Whether the capsules of a run are alive: in a line, and over its course."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from capsjax.models import CapsNet
+from capsjax.runs.course import Line, curve
+from capsjax.runs.experiment import Experiment
+from capsjax.visualization import (
+  Block,
+  Curve,
+  Section,
+  curves_figure,
+)
+
+# Capsules are saturated above this mean length, if it differs by less than this
+# between images; a layer is dead if more than this share of it is short; and
+# routing is idle if the entropy of its couplings stays above this.
+_SATURATED_LENGTH, _LEAST_DEVIATION = 0.95, 0.05
+_DEAD_SHARE = 0.95
+_IDLE_ENTROPY = 0.99
+
+
+def diagnosis_line(
+  experiment: Experiment, diagnosis: Mapping[str, float]
+) -> str | None:
+  """Says which layers of capsules are saturated, dead, or routed idly.
+
+  Args:
+    experiment: what is trained.
+    diagnosis: the numbers of `Experiment.diagnose`.
+
+  Returns:
+    The line; None if there is nothing to say.
+  """
+  layers: dict[str, dict[str, float]] = {}
+  for name, number in diagnosis.items():
+    kind, _, rest = name.partition('/')
+    if kind == 'capsules':
+      layer, _, statistic = rest.rpartition('/')
+      layers.setdefault(layer, {})[statistic] = number
+  sentences = [
+    f'{layer} {fault}'
+    for layer, numbers in layers.items()
+    for fault in (*_of_lengths(experiment, numbers), *_of_routing(numbers))
+  ]
+  return '; '.join(sentences) or None
+
+
+def _of_lengths(
+  experiment: Experiment, numbers: Mapping[str, float]
+) -> Iterator[str]:
+  length, deviation = numbers['length'], numbers['length_deviation']
+  if length > _SATURATED_LENGTH and deviation < _LEAST_DEVIATION:
+    model, remedy = experiment.model, 'optimizer.learning_rate=0.0001'
+    if isinstance(model, CapsNet) and model.primary_scale == 1:
+      remedy = f'model.primary_scale={1 / model.num_types:g}'
+    yield (
+      f'are saturated (lengths of {length:.2f}, which differ by '
+      f'{deviation:.3f} between images): try --config.{remedy}'
+    )
+  if numbers['share_short'] > _DEAD_SHARE:
+    yield (
+      f'are dead ({100 * numbers["share_short"]:.0f}% of their lengths are '
+      'below 0.01): try --config.model.initialization=official'
+    )
+
+
+def _of_routing(numbers: Mapping[str, float]) -> Iterator[str]:
+  """Nothing of capsules that are not routed, or with one iteration."""
+  iterations = [
+    int(name.removeprefix('coupling_entropy_'))
+    for name in numbers
+    if name.startswith('coupling_entropy_')
+  ]
+  last = max(iterations, default=1)
+  if last > 1 and numbers[f'coupling_entropy_{last}'] > _IDLE_ENTROPY:
+    yield (
+      'are routed idly (the largest coupling is '
+      f'{numbers["largest_coupling_1"]:.3f} in iteration 1 and '
+      f'{numbers[f"largest_coupling_{last}"]:.3f} in iteration {last}): '
+      '--config.model.num_iterations=1 would give nearly the same'
+    )
+
+
+def course_of_capsules(course: Sequence[Line]) -> list[Section]:
+  """The course of capsule statistics and of gradient norms, if written.
+
+  Args:
+    course: the lines of a run's metrics.
+
+  Returns:
+    A section of a report, or none.
+  """
+  names = {name: None for line in course for name in line}
+  panels: dict[str, dict[str, list[Curve]]] = {}
+  for name in names:
+    kind, _, rest = name.partition('/')
+    if kind == 'capsules':
+      layer, _, statistic = rest.rpartition('/')
+      # Those of all iterations, or of all layers, share a panel.
+      title, _, iteration = statistic.rpartition('_')
+      if iteration.isdecimal():
+        label = f'iteration {iteration}'
+        title = f'{layer}: {title.replace("_", " ")}'
+      else:
+        title, label = statistic.replace('_', ' '), layer
+    elif kind == 'gradient_norm':
+      title, label = 'gradient norm', rest
+    else:
+      continue
+    panels.setdefault(title, {})[label] = [curve(course, name)]
+  if not panels:
+    return []
+  note = (
+    'On one batch of training images. Lengths should differ between images; '
+    'couplings whose entropy stays at 1 are uniform.'
+  )
+  return [Section('Capsules', [Block(note=note, figure=curves_figure(panels))])]

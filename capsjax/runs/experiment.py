@@ -1,0 +1,306 @@
+"""From a configuration to the parts of a run."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from capsjax.data import (
+  Dataset,
+  Split,
+  load_dataset,
+)
+from capsjax.errors import UserError, one_line
+from capsjax.examples import DeviceData, Examples, create_make_batch
+from capsjax.layers import capsule_statistics
+from capsjax.models import create_model
+from capsjax.runs.parts import (
+  classification_loss_name,
+  create_examples,
+  create_objective,
+  require_sense,
+)
+from capsjax.training import (
+  Devices,
+  EvaluateFn,
+  Objective,
+  Results,
+  RunKeys,
+  TrainFn,
+  TrainState,
+  create_eval_step,
+  create_optimizer,
+  create_schedule,
+  create_state,
+  create_train_step,
+  evaluate,
+  gradient_norms,
+  stream_evaluation,
+  stream_training,
+  window,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """Everything that a configuration describes, ready to train or evaluate.
+
+  Attributes:
+    config: the configuration.
+    dataset: the images.
+    examples: how examples are made of them.
+    devices: what computes.
+    model: the network.
+    objective: what it is trained for.
+    optimizer: how.
+    schedule: the learning rate by step.
+    keys: all randomness.
+  """
+
+  config: ConfigDict
+  dataset: Dataset
+  examples: Examples
+  devices: Devices
+  model: nn.Module
+  objective: Objective
+  optimizer: optax.GradientTransformation
+  schedule: optax.Schedule
+  keys: RunKeys
+
+  @classmethod
+  def create(
+    cls, config: ConfigDict, dataset: Dataset | None = None
+  ) -> 'Experiment':
+    """Builds all parts.
+
+    Args:
+      config: the configuration.
+      dataset: replaces the data set that the configuration names.
+
+    Raises:
+      UserError: if a value of the configuration does not make sense, or the
+        data are not there.
+    """
+    devices = Devices(limit=config.num_devices)
+    devices.share(config.batch_size)
+    if dataset is None:
+      dataset = load_dataset(
+        config.dataset,
+        data_dir=config.data_dir or None,
+        validation_size=config.validation_size,
+        train_size=config.train_size,
+        seed=config.seed,
+        image_size=config.images.size,
+        channels=config.images.channels,
+      )
+    examples = create_examples(config, dataset.num_classes)
+    steps_per_epoch = len(dataset.train) // config.batch_size
+    if not steps_per_epoch:
+      raise UserError(
+        f'batch_size={config.batch_size} is larger than the training set of '
+        f'{len(dataset.train)} images'
+      )
+    model = create_model(
+      config.model_name,
+      num_classes=dataset.num_classes,
+      num_labels=config.num_objects,
+      **config.model,
+    )
+    require_sense(config, dataset)
+    fields = dict(config.optimizer)
+    use_epsilon_hat = fields.pop('use_epsilon_hat')
+    try:
+      schedule = create_schedule(steps_per_epoch=steps_per_epoch, **fields)
+    except TypeError as error:
+      raise UserError(f'config.optimizer: {error}') from error
+    return cls(
+      config=config,
+      dataset=dataset,
+      examples=examples,
+      devices=devices,
+      model=model,
+      objective=create_objective(config),
+      optimizer=create_optimizer(schedule, use_epsilon_hat=use_epsilon_hat),
+      schedule=schedule,
+      keys=RunKeys.create(config.seed),
+    )
+
+  @property
+  def steps_per_epoch(self) -> int:
+    """Steps of an epoch; images that fill no batch are left out of it."""
+    return len(self.dataset.train) // self.config.batch_size
+
+  @property
+  def image_shape(self) -> tuple[int, int, int]:
+    """Height, width and channels of what the model is given."""
+    return self.examples.image_shape(self.dataset.image_shape)
+
+  @property
+  def test_size(self) -> int:
+    """The number of test examples."""
+    return self.examples.test_size(len(self.dataset.test))
+
+  def create_state(self) -> TrainState:
+    """The state before the first step."""
+    return create_state(
+      self.model,
+      self.optimizer,
+      self.keys.init,
+      image_shape=self.image_shape,
+    )
+
+  def state_template(self) -> TrainState:
+    """Shapes and types of the state, for restoring.
+
+    Raises:
+      UserError: if the model cannot be built for the images.
+    """
+    try:
+      return jax.eval_shape(self.create_state)
+    except (ArithmeticError, TypeError, ValueError) as error:
+      shape = 'x'.join(map(str, self.image_shape))
+      raise UserError(
+        f'config.model, for images of {shape}: {one_line(error)}'
+      ) from error
+
+  def data_of(self, split: Split) -> DeviceData:
+    """A split, on every device, or in the host's memory if it is streamed.
+
+    It is sent there once, and stays there.
+    """
+    if id(split) not in self._data:
+      data = self.examples.arrange(split)
+      if not self.config.stream_images:
+        data = self.devices.replicate(data)
+      # The split is kept too, for its `id` to be no other's.
+      self._data[id(split)] = split, data
+    return self._data[id(split)][1]
+
+  @functools.cached_property
+  def _data(self) -> dict[int, tuple[Split, DeviceData]]:
+    return {}
+
+  def train_fn(self) -> TrainFn:
+    """The compiled training function."""
+    train_step = create_train_step(
+      self.model.apply,
+      self.objective,
+      self.optimizer,
+      dropout_key=self.keys.dropout,
+      num_labels=self.config.num_objects,
+    )
+    make_batch = create_make_batch(
+      self.examples, augmentation_key=self.keys.augmentation
+    )
+    train_fn = self.devices.train_fn(
+      train_step,
+      make_batch,
+      batch_size=self.config.batch_size,
+      steps_per_epoch=self.steps_per_epoch,
+      num_classes=self.dataset.num_classes,
+    )
+    if not self.config.stream_images:
+      return train_fn
+    return stream_training(
+      train_fn,
+      self.devices.replicate,
+      batch_size=self.config.batch_size,
+      steps_per_epoch=self.steps_per_epoch,
+    )
+
+  def evaluate(
+    self,
+    params: Any,
+    split: Split,
+    on_batch: Callable[[int], None] = lambda count: None,
+  ) -> Results:
+    """Measures on every example of a split.
+
+    Args:
+      params: the model's parameters, on every device.
+      split: one of the data set's.
+      on_batch: called with the number of examples that are under way.
+    """
+    size, batch_size = (
+      self.examples.test_size(len(split)),
+      self.config.batch_size,
+    )
+    return evaluate(
+      self._eval_fn,
+      params,
+      self.data_of(split),
+      size=size,
+      batch_size=batch_size,
+      num_classes=self.dataset.num_classes,
+      batches_per_call=self.devices.batches_per_call(-(-size // batch_size)),
+      on_batch=on_batch,
+    ).compute()
+
+  @functools.cached_property
+  def _eval_fn(self) -> EvaluateFn:
+    eval_fn = self.devices.eval_fn(
+      create_eval_step(self.model.apply, self.objective, self.examples)
+    )
+    if not self.config.stream_images:
+      return eval_fn
+    return stream_evaluation(eval_fn, self.devices.replicate)
+
+  def diagnose(self, params: Any) -> dict[str, float]:
+    """Capsule statistics and gradient norms on the first training images.
+
+    Args:
+      params: the model's parameters, on every device.
+
+    Returns:
+      Numbers by name: 'capsules/LAYER/STATISTIC', as `capsule_statistics` has
+      them, and 'gradient_norm/PART'.
+    """
+    # As many as a training step has room for.
+    count = min(self.config.batch_size, len(self.dataset.train))
+    data, positions = self.data_of(self.dataset.train), np.arange(count)
+    if self.config.stream_images:
+      data, positions = window(data, positions)
+    return {
+      name: float(number)
+      for name, number in jax.device_get(
+        self._diagnose_fn(params, data, positions)
+      ).items()
+    }
+
+  @functools.cached_property
+  def _diagnose_fn(self) -> Callable[..., dict[str, jax.Array]]:
+    @jax.jit
+    def diagnose(params, data, positions):
+      batch = self.examples.test_batch(data, positions)
+      statistics = capsule_statistics(
+        batch.images, {'params': params}, model=self.model
+      )
+      norms = gradient_norms(
+        params, batch, apply_fn=self.model.apply, objective=self.objective
+      )
+      return {f'capsules/{name}': n for name, n in statistics.items()} | {
+        f'gradient_norm/{name}': n for name, n in norms.items()
+      }
+
+    return diagnose
+
+  def scalars(self, split: str, results: Results) -> dict[str, float]:
+    """Results as single numbers by name, such as 'test/margin_loss'."""
+    numbers = {
+      'accuracy': results.accuracy,
+      'loss': results.loss,
+      classification_loss_name(self.config): results.classification_loss,
+      'reconstruction_loss': results.reconstruction_loss,
+    }
+    return {f'{split}/{name}': number for name, number in numbers.items()}
+
+
+def count_parameters(params: Any) -> int:
+  """The number of parameters in a pytree."""
+  return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,0 +1,62 @@
+"""What is between the layers of a trained network."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from capsjax.runs.trained import Trained
+
+
+class Inside(NamedTuple):
+  """What the class capsules are made of.
+
+  Attributes:
+    grid: rows and columns of positions of primary capsules.
+    inputs: `[n, in_caps, in_dim]`, these.
+    couplings: `[n, in_caps, out_caps]`, of the last iteration.
+    capsules: `[n, out_caps, out_dim]`, class capsules.
+    predictions: `[n]`, the longest of them.
+  """
+
+  grid: tuple[int, int]
+  inputs: np.ndarray
+  couplings: np.ndarray
+  capsules: np.ndarray
+  predictions: np.ndarray
+
+
+def look_inside(
+  trained: Trained, images: Float[np.ndarray, 'n h w c']
+) -> Inside:
+  """Routes images and reads what is between the layers.
+
+  Args:
+    trained: a run whose class capsules are routed from primary capsules.
+    images: as the model is given them.
+  """
+
+  @jax.jit
+  def apply(params, images):
+    return trained.experiment.model.apply(
+      {'params': params},
+      images,
+      capture_intermediates=lambda module, _: (
+        module.name in ('cell', 'primary_capsules')
+      ),
+      mutable=['intermediates'],
+    )
+
+  output, variables = jax.device_get(apply(trained.params, images))
+  inside = variables['intermediates']
+  primary = inside['primary_capsules']
+  (features,), (inputs,) = primary['cell']['__call__'], primary['__call__']
+  (couplings,) = inside['class_capsules']['couplings']
+  return Inside(
+    features.shape[1:3],
+    inputs.astype(np.float32),
+    couplings[-1].astype(np.float32),
+    output.capsules,
+    output.scores.argmax(-1),
+  )

@@ -1,0 +1,123 @@
+"""Measures a run and shows what it has learned, at the end of its epochs."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from capsjax.data import Split
+from capsjax.runs.experiment import Experiment
+from capsjax.runs.inference import Inference
+from capsjax.runs.metrics_file import MetricsWriter, NullWriter
+from capsjax.runs.summary import warning_of_no_learning
+from capsjax.training import Plan, Progress, Results
+from capsjax.visualization import (
+  confusion_figure,
+  figure_pixels,
+  image_grid,
+)
+
+# Test images that are shown beside their reconstructions.
+_NUM_PICTURES = 10
+
+
+class Monitor:
+  """Evaluates a state, writes and shows the result.
+
+  Attributes:
+    test: the last result on the test set, or None.
+    diagnosis: the last capsule statistics and gradient norms by name; none if
+      the configuration does without.
+    best: the best accuracy so far of what the best state is chosen by, or None.
+
+  Args:
+    experiment: what is trained.
+    plan: how long it is trained; pictures are drawn at its end.
+    best: that of before.
+    writer: takes scalars and pictures.
+    progress: takes lines for a person, and is paused meanwhile.
+  """
+
+  def __init__(
+    self,
+    experiment: Experiment,
+    plan: Plan,
+    best: float | None,
+    *,
+    writer: MetricsWriter | NullWriter,
+    progress: Progress,
+  ) -> None:
+    self.test: Results | None = None
+    self.diagnosis: dict[str, float] = {}
+    self.best = best
+    self._experiment = experiment
+    self._plan = plan
+    self._writer = writer
+    self._progress = progress
+    self._inference = Inference(experiment)
+
+  def __call__(self, step: int, params: Any) -> float | None:
+    """Evaluates on the test set, and on the validation set if there is one.
+
+    Args:
+      step: the number of steps taken.
+      params: the parameters, on every device.
+
+    Returns:
+      The accuracy to choose the best state by, on the set that the
+      configuration names; None if it is not there.
+    """
+    dataset, config = self._experiment.dataset, self._experiment.config
+    with self._progress.paused():
+      self.test = self._measure('test', step, dataset.test, params)
+      warning = warning_of_no_learning(self._experiment, self.test)
+      if warning:
+        self._progress.write(warning)
+      validation = None
+      if dataset.validation is not None:
+        validation = self._measure(
+          'validation', step, dataset.validation, params
+        )
+      chosen = self.test if config.select_best_by == 'test' else validation
+      if config.diagnostics:
+        self.diagnosis = self._experiment.diagnose(params)
+        self._writer.write_scalars(step, self.diagnosis)
+      if chosen is not None:
+        self.best = max(chosen.accuracy, self.best or 0.0)
+      is_last = self._plan.is_over(step, self.best)
+      if is_last or config.pictures.every_evaluation:
+        self._write_pictures(step, params, self.test)
+    return None if chosen is None else chosen.accuracy
+
+  def _measure(
+    self, name: str, step: int, split: Split, params: Any
+  ) -> Results:
+    """Evaluates, writes and shows."""
+    started = time.monotonic()
+    results = self._experiment.evaluate(params, split)
+    scalars = self._experiment.scalars(name, results)
+    scalars[f'{name}/seconds'] = time.monotonic() - started
+    self._writer.write_scalars(step, scalars)
+    epoch = step / self._experiment.steps_per_epoch
+    self._progress.write(
+      f'epoch {epoch:g}: {name} error {results.error:.2f}%, loss '
+      f'{results.loss:.4f} ({results.count:,} images)'
+    )
+    return results
+
+  def _write_pictures(self, step: int, params: Any, results: Results) -> None:
+    confusion = confusion_figure(
+      np.array(results.confusion), self._experiment.dataset.class_names
+    )
+    pictures = {'test/confusion': figure_pixels(confusion)}
+    shown = np.arange(min(_NUM_PICTURES, self._experiment.test_size))
+    reconstructions = self._inference.apply(params, shown).reconstructions
+    if reconstructions is not None:
+      rows = [self._inference.examples(shown).images]
+      # Of images of several objects, there is one of each.
+      several = reconstructions.ndim > rows[0].ndim
+      rows += (
+        list(reconstructions.swapaxes(0, 1)) if several else [reconstructions]
+      )
+      pictures['test/images_and_reconstructions'] = image_grid(rows)
+    self._writer.write_images(step, pictures)

@@ -1,0 +1,106 @@
+"""What a person reads before, during and after training."""
+
+import math
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from capsjax.models import CapsNet
+from capsjax.runs.experiment import Experiment, count_parameters
+from capsjax.training import Plan, Results, TrainState
+
+
+def start_summary(
+  experiment: Experiment, plan: Plan, workdir: Path, state: TrainState
+) -> str:
+  """What is about to be trained, on what, and where it is written."""
+  dataset, config = experiment.dataset, experiment.config
+  sizes = [f'{len(dataset.train):,} training']
+  if dataset.validation is not None:
+    sizes.append(f'{len(dataset.validation):,} validation')
+  sizes.append(f'{experiment.test_size:,} test')
+  height, width, channels = experiment.image_shape
+  step = int(state.step)
+  start = f'continued after step {step:,}' if step else 'from the beginning'
+  lines = {
+    'devices': experiment.devices.description,
+    'data': f'{dataset.name}: {" + ".join(sizes)} images, '
+    f'{height}x{width}x{channels}, {dataset.num_classes} classes'
+    + (', two in each image' if config.num_objects == 2 else ''),
+    'model': f'{config.model_name}, {count_parameters(state.params):,} '
+    'parameters',
+    'training': f'{_epochs(config.num_epochs)} of {plan.steps_per_epoch} '
+    f'steps, batch {config.batch_size}, {start}',
+    'best': _selection(experiment),
+    'run': f'{workdir} (tensorboard --logdir {workdir})',
+  }
+  return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
+
+
+def _selection(experiment: Experiment) -> str:
+  if experiment.config.select_best_by == 'test':
+    return 'chosen by the TEST set: its error is not a fair one'
+  if experiment.dataset.validation is None:
+    return 'not chosen; hold images out with --config.validation_size=5000'
+  return 'chosen by the validation set'
+
+
+def warning_of_no_learning(
+  experiment: Experiment, results: Results
+) -> str | None:
+  """What may be done where a CapsNet guesses, and badly.
+
+  Adam's first steps can make all capsules as long as they can be, from where
+  nothing is learned.
+
+  Args:
+    experiment: what is trained.
+    results: of some images.
+
+  Returns:
+    A line; None if there is nothing to say.
+  """
+  model, config = experiment.model, experiment.config
+  if not isinstance(model, CapsNet):
+    return None
+  num_classes = experiment.dataset.num_classes
+  chance = 1 / math.comb(num_classes, config.num_objects)
+  blind = _margin_loss_of_the_blind(config, num_classes)
+  if results.accuracy > 1.5 * chance or results.classification_loss <= blind:
+    return None
+  remedy = 'a smaller --config.optimizer.learning_rate'
+  if model.primary_scale == 1 and model.num_types > 1:
+    remedy = f'--config.model.primary_scale={1 / model.num_types:g}'
+  return (
+    f'the margin loss, {results.classification_loss:.2f}, is above the '
+    f'{blind:.2f} of a network that sees nothing: too few steps so far, or too '
+    f'large ones; if it stays there, try {remedy} in another --workdir'
+  )
+
+
+def _margin_loss_of_the_blind(config: ConfigDict, num_classes: int) -> float:
+  """The least margin loss of lengths that do not depend on the image.
+
+  The classes are as frequent as each other.
+  """
+  loss, present = config.loss, config.num_objects
+  absent = loss.get('down_weight', 0.5) * (num_classes - present)
+  # The least of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
+  span = loss.get('positive_margin', 0.9) - loss.get('negative_margin', 0.1)
+  return span**2 * present * absent / (present + absent)
+
+
+def closing_lines(
+  results: Results, epochs: float, workdir: Path, minutes: float
+) -> str:
+  """What came of it, and how to look further."""
+  return (
+    f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
+    f'of {results.count:,} images) after {_epochs(epochs)}; {minutes:.1f} '
+    'minutes\nlook further: python -m capsjax.main evaluate --workdir '
+    f'{workdir}'
+  )
+
+
+def _epochs(count: int | float) -> str:
+  return f'{count:g} epoch{"" if count == 1 else "s"}'

@@ -1,0 +1,96 @@
+"""Evaluation over a whole set: every example exactly once."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from capsjax.examples import DeviceData, Examples
+from capsjax.training.metrics import Metrics
+from capsjax.training.objective import Objective
+
+# Called with parameters, a split, and arrays int32 [b] and float32 [b]: the
+# numbers of examples and their weights.
+EvalStep = Callable[..., Metrics]
+# The same of many batches, [n, b], and with the metrics of the calls before, to
+# which theirs are added. A call waits for the one before: on a CPU, calls that
+# several devices take at once, and in which they wait for each other, can take
+# all threads and wait forever.
+EvaluateFn = Callable[..., Metrics]
+
+
+def create_eval_step(
+  apply_fn: Callable[..., Any], objective: Objective, examples: Examples
+) -> EvalStep:
+  """Makes the pure function that evaluates one batch on one device.
+
+  Args:
+    apply_fn: a model's `apply`.
+    objective: the losses.
+    examples: how an example is made.
+
+  Returns:
+    `eval_step(params, data, indices, weights)`.
+  """
+
+  def eval_step(params, data, indices, weights):
+    batch = examples.test_batch(data, indices)._replace(weights=weights)
+    # The model is not told the targets, so it decodes what it predicts.
+    output = apply_fn({'params': params}, batch.images)
+    losses = objective(output, batch)
+    return Metrics.of(output, batch, losses, num_labels=examples.num_objects)
+
+  return eval_step
+
+
+def evaluate(
+  evaluate_fn: EvaluateFn,
+  params: Any,
+  data: DeviceData,
+  *,
+  size: int,
+  batch_size: int,
+  num_classes: int,
+  batches_per_call: int = 1,
+  on_batch: Callable[[int], None] = lambda count: None,
+) -> Metrics:
+  """Sums metrics over every example of a split.
+
+  Args:
+    evaluate_fn: evaluates many batches.
+    params: the model's parameters.
+    data: the split.
+    size: the number of examples that are made of it.
+    batch_size: the number of examples of each batch; the last is padded.
+    num_classes: the number of classes.
+    batches_per_call: the number of batches of each call; the last is padded.
+    on_batch: called with the number of examples that are under way.
+
+  Returns:
+    The sums, on the device.
+  """
+  metrics = Metrics.empty(num_classes)
+  shape = batches_per_call, batch_size
+  for indices, weights in padded_batches(size, batches_per_call * batch_size):
+    metrics = evaluate_fn(
+      params, data, indices.reshape(shape), weights.reshape(shape), metrics
+    )
+    on_batch(int(indices[0]) + int(weights.sum()))
+  return metrics
+
+
+def padded_batches(
+  size: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """The numbers of all examples, with weight 0 where the last batch repeats.
+
+  Args:
+    size: the number of examples.
+    batch_size: that of each batch.
+
+  Yields:
+    Numbers of examples, int32, and their weights, float32.
+  """
+  for start in range(0, size, batch_size):
+    numbers = np.arange(start, start + batch_size, dtype=np.int32)
+    yield np.minimum(numbers, size - 1), (numbers < size).astype(np.float32)
