@@ -27,6 +27,7 @@ from .ops import (
   top_k_mask,
   top_k_masks,
 )
+from .runs.configuration import default_config
 
 __version__: str
 
@@ -45,6 +46,7 @@ __all__ = [
   'compute_votes',
   'convolution',
   'create_model',
+  'default_config',
   'dynamic_routing',
   'fused_dynamic_routing',
   'label_mask',

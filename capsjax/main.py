@@ -13,7 +13,7 @@ from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
 
 if TYPE_CHECKING:
-  import ml_collections
+  from capsjax.runs.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +52,11 @@ def entry_point() -> None:
 
 
 def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
+  if options.help_config:
+    from capsjax.runs.configuration import describe_fields
+
+    print(describe_fields())
+    return 0
   # JAX takes a second to import; --help and mistakes should not wait for it.
   from capsjax import runtime
   from capsjax.commands import (
@@ -95,9 +100,10 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 def _load(
   options: argparse.Namespace, overrides: Sequence[str]
-) -> dict[Path, 'ml_collections.ConfigDict']:
+) -> dict[Path, 'Config']:
   """The configuration of each run by its folder."""
   from capsjax.runs import configuration
+  from capsjax.runs.folder import RunFolder
 
   path, workdirs = options.config, options.workdir
   if not workdirs:
@@ -109,7 +115,7 @@ def _load(
     workdirs = [Path('runs') / path.stem]
   configs = {}
   for workdir in workdirs:
-    of_run = workdir / configuration.FILE_NAME
+    of_run = RunFolder(workdir).config
     # What is only read is what was trained, whatever FILE has become.
     if path and (options.command == 'train' or not of_run.is_file()):
       of_run = path

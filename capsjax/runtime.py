@@ -5,8 +5,8 @@ import os
 
 import jax
 
-from capsjax.cache import cache_dir
 from capsjax.errors import UserError, one_line
+from capsjax.files import cache_dir
 
 
 def start(

@@ -29,7 +29,7 @@ def get_config() -> ConfigDict:
   config.augmentation.contrast_range = (0.2, 1.8)
   config.model.num_types = 64
   config.model.padding = 'SAME'
-  config.model.leaky = True
+  config.model.routing.leaky = True
   config.model.has_decoder = False
   base.begin_as_official(config.model)
   # 600,000 steps of 128 of the 50,000 images.

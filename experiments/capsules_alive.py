@@ -73,8 +73,12 @@ CANDIDATES = {
   'no reconstruction, scale 1/32': Candidate(
     _SMALL | {'model.has_decoder': False}
   ),
-  '1 iteration, scale 1/32': Candidate(_SMALL | {'model.num_iterations': 1}),
-  '5 iterations, scale 1/32': Candidate(_SMALL | {'model.num_iterations': 5}),
+  '1 iteration, scale 1/32': Candidate(
+    _SMALL | {'model.routing.num_iterations': 1}
+  ),
+  '5 iterations, scale 1/32': Candidate(
+    _SMALL | {'model.routing.num_iterations': 5}
+  ),
 }
 
 

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from capsjax.errors import UserError
+from capsjax.runs.config import Config
 from experiments.records import Record
 from experiments.runs import Place, Run
 
@@ -62,13 +62,14 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
   """
   from capsjax.gallery.choice import all_predicted
   from capsjax.runs import configuration
-  from capsjax.runs.trained import Trained
+  from capsjax.runs.folder import RunFolder
+  from capsjax.runs.trained_run import TrainedRun
 
   total, targets = 0.0, None
   for seed in seeds:
     workdir = place.workdir(run, seed)
     words = [f'--config.data_dir={place.data_dir}'] if place.data_dir else []
-    path = workdir / configuration.FILE_NAME
+    path = RunFolder(workdir).config
     if not path.is_file():
       raise UserError(
         f'{workdir} holds no network to measure with the others; name in '
@@ -76,14 +77,14 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
         '--results'
       )
     config = configuration.load(path, words)
-    trained = Trained.open(config, workdir, checkpoint_name='latest')
+    trained = TrainedRun.open(workdir, config=config)
     parts = list(trained.inference.apply_in_batches(trained.params))
     total = total + np.concatenate([output.scores for output, _ in parts])
     targets = np.concatenate([target for _, target in parts])
   return 100 * float(1 - all_predicted(total, targets).mean())
 
 
-def require_same_test(config: ConfigDict) -> None:
+def require_same_test(config: Config) -> None:
   """Refuses data whose test is drawn by the seed, so that each has its own.
 
   Args:

@@ -25,7 +25,7 @@ COMPARISON = Comparison(
     Run(
       'routing1_reconstruction',
       'multi_mnist',
-      ('--config.model.num_iterations=1',),
+      ('--config.model.routing.num_iterations=1',),
       group='multi_mnist',
       paper='7.5',
     ),

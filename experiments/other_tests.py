@@ -6,6 +6,7 @@ from pathlib import Path
 from capsjax.errors import UserError
 from capsjax.runs import configuration
 from capsjax.runs.course import error_curve, read_course
+from capsjax.runs.folder import RunFolder
 from experiments.records import Record
 from experiments.runs import Place, Run, load_config
 
@@ -27,11 +28,14 @@ def measure(run: Run, record: Record, place: Place) -> Record:
   workdir = place.workdir(run, record.seed)
   found = dict(record.other_tests)
   for name in missing:
-    config = load_config(run, record.seed, place)
-    config.dataset = name
-    # No training images are used, of which the set may have fewer.
-    config.train_size = config.validation_size = 0
-    config.stop_at_accuracy = 0.0
+    config = dataclasses.replace(
+      load_config(run, record.seed, place),
+      dataset=name,
+      # No training images are used, of which the set may have fewer.
+      train_size=0,
+      validation_size=0,
+      stop_at_accuracy=0.0,
+    )
     try:
       found[name] = round(_test_error(config, workdir), 4)
       print(f'{name}: test error {found[name]:.2f}%')
@@ -45,8 +49,10 @@ def _is_what_was_recorded(run: Run, record: Record, place: Place) -> bool:
   workdir = place.workdir(run, record.seed)
   config = load_config(run, record.seed, place)
   try:
-    configuration.require_continues(config, workdir, option='--runs-dir')
-    course = read_course(workdir)
+    configuration.require_continues(
+      config, RunFolder(workdir).config, option='--runs-dir'
+    )
+    course = read_course(RunFolder(workdir))
   except UserError as error:
     print(f'not measured on other tests: {error}')
     return False
@@ -66,9 +72,9 @@ def _test_error(config, workdir: Path) -> float:
   Raises:
     UserError: if the run or the data are not there.
   """
-  from capsjax.runs.trained import Trained
+  from capsjax.runs.trained_run import TrainedRun
 
-  trained = Trained.open(config, workdir, checkpoint_name='latest')
+  trained = TrainedRun.open(workdir, config=config)
   experiment = trained.experiment
   params = trained.params
   return experiment.evaluate(params, experiment.dataset.test).error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from capsjax.errors import UserError
-from capsjax.runs.files import write_text
+from capsjax.files import write_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Records:
 
 def write_json(path: Path, value: Any) -> None:
   """Writes a file whole or not at all."""
-  write_text(path, json.dumps(value, indent=2) + '\n')
+  write_file(path, json.dumps(value, indent=2) + '\n')
 
 
 def mean_and_deviation(errors: Sequence[float]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from capsjax.runs import configuration
 from capsjax.runs.course import curve, read_course
+from capsjax.runs.folder import RunFolder
 from experiments import routing_change, routing_figures
 from experiments.options import add_place
 from experiments.program import leave_with
@@ -128,7 +129,7 @@ def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
       f'routing{count}',
       'mnist',
       # Without small steps 5 iterations and more learn nothing for 50 steps.
-      (f'--config.model.num_iterations={count}', SMALL_STEPS),
+      (f'--config.model.routing.num_iterations={count}', SMALL_STEPS),
       group='routing_change',
     )
     by_epoch = {}
@@ -153,7 +154,9 @@ def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
   """Trains to the end of an epoch and measures; None if interrupted."""
   workdir = place.workdir(run, 0)
   config = load_config(run, 0, place)
-  configuration.require_continues(config, workdir, option='--runs-dir')
+  configuration.require_continues(
+    config, RunFolder(workdir).config, option='--runs-dir'
+  )
   path = workdir / f'change_after_{epoch}.json'
   if path.is_file():
     return json.loads(path.read_text())
@@ -178,7 +181,7 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
     run = Run(
       f'routing{count}',
       'cifar10',
-      (f'--config.model.num_iterations={count}',),
+      (f'--config.model.routing.num_iterations={count}',),
       group='routing_loss',
     )
     words = [*overrides, f'--config.num_epochs={num_epochs}']
@@ -192,7 +195,7 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
     )
     if train(run, 0, place) is None:
       return None
-    found = curve(read_course(place.workdir(run, 0)), 'train/loss')
+    found = curve(read_course(RunFolder(place.workdir(run, 0))), 'train/loss')
     losses[str(count)] = _described(run, place) | {
       'epoch': found.epochs.tolist(),
       'training_loss': found.values.tolist(),

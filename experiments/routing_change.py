@@ -20,12 +20,10 @@ def mean_changes(workdir: Path) -> list[float]:
   import numpy as np
 
   import capsjax
-  from capsjax.runs import configuration
   from capsjax.runs.inside import look_inside
-  from capsjax.runs.trained import Trained
+  from capsjax.runs.trained_run import TrainedRun
 
-  config = configuration.load(workdir / configuration.FILE_NAME)
-  trained = Trained.open(config, workdir, checkpoint_name='latest')
+  trained = TrainedRun.open(workdir)
   shown = np.arange(min(_NUM_IMAGES, trained.experiment.test_size))
   images = trained.inference.examples(shown).images
   inputs = jnp.asarray(look_inside(trained, images).inputs)
@@ -33,7 +31,7 @@ def mean_changes(workdir: Path) -> list[float]:
   votes = capsjax.compute_votes(inputs, kernel)
   routing_logits = jnp.zeros(votes.shape[:-1])
   changes = []
-  for _ in range(config.model.num_iterations):
+  for _ in range(trained.experiment.config.model.routing.num_iterations):
     _, _, agreement = capsjax.routing_iteration(votes, routing_logits)
     routing_logits += agreement
     changes.append(float(jnp.mean(jnp.abs(agreement))))

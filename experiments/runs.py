@@ -4,9 +4,9 @@ import dataclasses
 import shlex
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
 from capsjax.errors import UserError
+from capsjax.runs.config import Config
+from capsjax.runs.folder import RunFolder
 from experiments import machine
 from experiments.records import Record
 
@@ -106,16 +106,18 @@ def train(run: Run, seed: int, place: Place) -> Record | None:
   Raises:
     UserError: if it cannot be trained.
   """
-  from capsjax.commands import train as command
+  from capsjax.runs import train as training
 
   config = load_config(run, seed, place)
   workdir = place.workdir(run, seed)
-  if not is_trained(workdir, config) and command.run(config, workdir) is None:
+  if not is_trained(workdir, config) and (
+    training.train(config, workdir) is None
+  ):
     return None
   return record_of(run, seed, place, config)
 
 
-def load_config(run: Run, seed: int, place: Place) -> ConfigDict:
+def load_config(run: Run, seed: int, place: Place) -> Config:
   """The configuration of a run.
 
   Raises:
@@ -129,7 +131,7 @@ def load_config(run: Run, seed: int, place: Place) -> ConfigDict:
   return configuration.load(Path(f'configs/{run.config}.py'), words)
 
 
-def is_trained(workdir: Path, config: ConfigDict) -> bool:
+def is_trained(workdir: Path, config: Config) -> bool:
   """Whether a run is there that was evaluated and saved at its end.
 
   Raises:
@@ -137,12 +139,12 @@ def is_trained(workdir: Path, config: ConfigDict) -> bool:
   """
   from capsjax.runs import configuration
   from capsjax.runs.course import read_course
-  from capsjax.runs.folder import CHECKPOINTS
   from capsjax.runs.restore import available_steps
 
-  configuration.require_continues(config, workdir, option='--runs-dir')
+  folder = RunFolder(workdir)
+  configuration.require_continues(config, folder.config, option='--runs-dir')
   try:
-    course = read_course(workdir)
+    course = read_course(folder)
   except UserError:  # Nothing is written yet.
     return False
   evaluated = [line for line in course if 'test/accuracy' in line]
@@ -155,11 +157,11 @@ def is_trained(workdir: Path, config: ConfigDict) -> bool:
       f'{config.num_epochs}; choose another --runs-dir'
     )
   # A process that is killed may have written its last line and not its state.
-  is_saved = last['step'] in available_steps(workdir / CHECKPOINTS)['latest']
+  is_saved = last['step'] in available_steps(folder.checkpoints)['latest']
   return is_saved and last['epoch'] == config.num_epochs
 
 
-def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
+def record_of(run: Run, seed: int, place: Place, config: Config) -> Record:
   """What came of a run that was trained to its end.
 
   Args:
@@ -179,7 +181,7 @@ def record_of(run: Run, seed: int, place: Place, config: ConfigDict) -> Record:
   )
 
   workdir = place.workdir(run, seed)
-  course = read_course(workdir)
+  course = read_course(RunFolder(workdir))
   epochs, percent = error_curve(course)
   errors = {
     f'{epoch:g}': round(error, 4)

@@ -7,18 +7,17 @@ parts it is given here do for each seed what is done for one alone.
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import jax
 
-from capsjax.commands.train import create_plan, training_scalars
 from capsjax.errors import UserError
 from capsjax.runs.checkpoint import Checkpointer
 from capsjax.runs.experiment import Experiment
-from capsjax.runs.folder import CHECKPOINTS
+from capsjax.runs.folder import RunFolder
 from capsjax.runs.metrics_file import MetricsWriter
 from capsjax.runs.monitor import Monitor
+from capsjax.runs.train import create_plan, training_scalars
 from capsjax.training import Progress, Reporter, TrainState
 from experiments.stacked_steps import part_of, state_of
 
@@ -29,13 +28,13 @@ class Start:
 
   Attributes:
     seed: the seed.
-    workdir: the folder of its run.
+    folder: that of its run.
     state: on the host.
     best: its best score so far, if any.
   """
 
   seed: int
-  workdir: Path
+  folder: RunFolder
   state: TrainState
   best: float | None
 
@@ -75,7 +74,7 @@ def open_member(
   plan = create_plan(experiment)
   writer = stack.enter_context(
     MetricsWriter(
-      start.workdir,
+      start.folder,
       resume_step=start.step,
       steps_per_epoch=experiment.steps_per_epoch,
     )
@@ -102,7 +101,7 @@ def open_member(
     Monitor(experiment, plan, start.best, writer=writer, progress=progress),
     stack.enter_context(
       Checkpointer(
-        start.workdir / CHECKPOINTS, keep_every=plan.checkpoint_every_steps
+        start.folder.checkpoints, keep_every=plan.checkpoint_every_steps
       )
     ),
   )

@@ -9,18 +9,17 @@ continued in the other. Only rounding differs.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import jax
-from ml_collections import ConfigDict
 
-from capsjax.commands.train import create_plan
 from capsjax.errors import UserError
-from capsjax.runs import dataset_file
+from capsjax.runs import configuration, dataset_file
+from capsjax.runs.config import Config
 from capsjax.runs.experiment import Experiment
-from capsjax.runs.folder import CHECKPOINTS, claimed
+from capsjax.runs.folder import RunFolder
 from capsjax.runs.restore import best_metric, restore
 from capsjax.runs.summary import start_summary
+from capsjax.runs.train import create_plan
 from capsjax.training import Progress, RunKeys, StopRequest, fit
 from experiments.ensemble import require_same_test
 from experiments.records import Record
@@ -57,15 +56,16 @@ def train_at_once(
   return [record_of(run, s, place, config) for s, config in configs.items()]
 
 
-def _train_all(
-  run: Run, configs: Mapping[int, ConfigDict], place: Place
-) -> bool:
+def _train_all(run: Run, configs: Mapping[int, Config], place: Place) -> bool:
   """Trains by seed; returns whether they came to the end."""
   seeds = list(configs)
   experiment = _create_experiment(configs[seeds[0]])
-  for seed in seeds:
-    dataset_file.require_same(experiment.dataset, place.workdir(run, seed))
-  starts = [_start(experiment, s, place.workdir(run, s)) for s in seeds]
+  folders = {seed: RunFolder(place.workdir(run, seed)) for seed in seeds}
+  for folder in folders.values():
+    dataset_file.require_same(experiment.dataset, folder)
+  starts = [
+    _start(experiment, seed, folder) for seed, folder in folders.items()
+  ]
   steps = {start.seed: start.step for start in starts}
   if len(set(steps.values())) > 1:
     found = ', '.join(f'seed {s} at {step}' for s, step in steps.items())
@@ -75,19 +75,21 @@ def _train_all(
     )
   with ExitStack() as stack:
     for start in starts:
-      stack.enter_context(claimed(start.workdir, configs[start.seed]))
-      dataset_file.save(experiment.dataset, start.workdir)
+      stack.enter_context(start.folder.claimed())
+      configuration.save(configs[start.seed], start.folder.config)
+      dataset_file.save(experiment.dataset, start.folder)
     return _train(experiment, starts)
 
 
-def _create_experiment(config: ConfigDict) -> Experiment:
+def _create_experiment(config: Config) -> Experiment:
   """What the seeds share, on one device: everything but the keys."""
-  config = config.copy_and_resolve_references()
-  config.num_devices = 1
+  config = dataclasses.replace(config, num_devices=1)
   require_same_test(config)
   experiment = Experiment.create(config)
   fields = ('train_size', 'validation_size', 'stop_at_accuracy')
-  own = [f'{field}={config[field]}' for field in fields if config[field]]
+  own = [
+    f'{name}={value}' for name in fields if (value := getattr(config, name))
+  ]
   if config.stream_images:
     raise UserError(
       '--at-once keeps the images on the device; leave out one of it and '
@@ -101,22 +103,28 @@ def _create_experiment(config: ConfigDict) -> Experiment:
   return experiment
 
 
-def _start(experiment: Experiment, seed: int, workdir: Path) -> Start:
-  folder, template = workdir / CHECKPOINTS, experiment.state_template()
-  restored = restore(folder, template, warn=print)
+def _start(experiment: Experiment, seed: int, folder: RunFolder) -> Start:
+  template = experiment.state_template()
+  restored = restore(folder.checkpoints, template, warn=print)
   if restored is not None:
-    best = best_metric(folder, template, until=restored.step, warn=print)
-    return Start(seed, workdir, restored.state, best)
+    best = best_metric(
+      folder.checkpoints, template, until=restored.step, warn=print
+    )
+    return Start(seed, folder, restored.state, best)
   experiment = dataclasses.replace(experiment, keys=RunKeys.create(seed))
   state = jax.device_get(experiment.create_state())
-  return Start(seed, workdir, state, None)
+  return Start(seed, folder, state, None)
 
 
 def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
   """Trains all seeds; returns whether they came to the end."""
   plan = create_plan(experiment)
   first = starts[0]
-  print(start_summary(experiment, plan, first.workdir.parent, first.state))
+  print(
+    start_summary(
+      experiment, plan, RunFolder(first.folder.path.parent), first.state
+    )
+  )
   keys = stack_keys([start.seed for start in starts])
   with ExitStack() as stack:
     progress = stack.enter_context(
@@ -148,6 +156,6 @@ def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
       checkpointer=members,
       reporter=members,
       is_stopped=lambda: bool(stop),
-      any_process=experiment.devices.any_process,
+      agree=experiment.devices.agree,
     )
   return int(state.step) >= plan.num_steps

@@ -12,18 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from capsjax.examples import create_make_batch
 from capsjax.runs.experiment import Experiment
-from capsjax.training import (
-  RunKeys,
-  TrainFn,
-  TrainState,
-  create_train_step,
-  take_steps,
-)
+from capsjax.training import DEVICE_AXIS, RunKeys, TrainFn, TrainState
 
 _AXES = TrainState(None, 0, 0)
-_DEVICE_AXIS = 'device'
 
 
 def stack_states(states: Sequence[TrainState]) -> TrainState:
@@ -64,42 +56,21 @@ def create_train_fn(experiment: Experiment, keys: RunKeys) -> TrainFn:
     consumes, after `num_steps` more steps of an epoch, and a list of metrics,
     those of each seed.
   """
+  batch_size, num_seeds = experiment.config.batch_size, len(keys.order)
+
+  def train_one(num_steps, keys, state, data, permutation):
+    steps = experiment.steps(keys, share=batch_size, axis_name=DEVICE_AXIS)
+    return steps(state, data, permutation, 0, num_steps)
 
   @partial(jax.jit, donate_argnums=0, static_argnums=3)
   def train_all(state, data, permutations, num_steps):
-    train = partial(_train_one, experiment, num_steps)
+    train = partial(train_one, num_steps)
     # Of one device, as alone: what is dropped depends on its number. An axis of
     # a mesh would do too, but JAX 0.7.2 cannot vmap gradients of convolutions
     # then.
-    train = jax.vmap(train, None, None, axis_name=_DEVICE_AXIS, axis_size=1)
+    train = jax.vmap(train, None, None, axis_name=DEVICE_AXIS, axis_size=1)
     train = jax.vmap(train, (0, _AXES, None, 0), (_AXES, 0))
     state, metrics = train(keys, state, data, permutations)
-    return state, [part_of(metrics, i) for i in range(len(keys.order))]
+    return state, [part_of(metrics, i) for i in range(num_seeds)]
 
   return train_all
-
-
-def _train_one(experiment, num_steps, keys, state, data, permutation):
-  """Takes the steps of one seed."""
-  config = experiment.config
-  train_step = create_train_step(
-    experiment.model.apply,
-    experiment.objective,
-    experiment.optimizer,
-    dropout_key=keys.dropout,
-    num_labels=config.num_objects,
-  )
-  make_batch = create_make_batch(
-    experiment.examples, augmentation_key=keys.augmentation
-  )
-  positions = jnp.arange(config.batch_size, dtype=jnp.int32)
-
-  def one_step(state):
-    start = state.step % experiment.steps_per_epoch * config.batch_size
-    indices = jax.lax.dynamic_slice(permutation, (start,), positions.shape)
-    batch = make_batch(data, indices, state.step, positions)
-    return train_step(state, batch, axis_name=_DEVICE_AXIS)
-
-  return take_steps(
-    one_step, state, num_steps, num_classes=experiment.dataset.num_classes
-  )

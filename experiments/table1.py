@@ -8,7 +8,7 @@ from experiments.runs import TINY_BASELINE, Run
 from experiments.suite import main
 
 _NO_DECODER = '--config.model.has_decoder=False'
-_ONE_ITERATION = '--config.model.num_iterations=1'
+_ONE_ITERATION = '--config.model.routing.num_iterations=1'
 
 # Also the first row of loss_scale.
 ROUTING3_RECONSTRUCTION = Run(

@@ -17,7 +17,7 @@ from capsjax.models import (
   create_model,
 )
 from capsjax.runs import configuration
-from capsjax.runs.rules import flatten
+from capsjax.runs.fields import flatten
 from capsjax.training import capsule_losses, create_optimizer, create_schedule
 from tests.conftest import REPOSITORY
 
@@ -133,7 +133,7 @@ def test_overrides_of_every_kind():
     '--config.batch_size=7',
     '--config.optimizer.learning_rate=1e-2',
     '--config.optimizer.milestones=(3, 4.5)',
-    '--config.model.leaky=True',
+    '--config.model.routing.leaky=True',
     '--noconfig.model.has_decoder',
     '--config.model.decoder_sizes=(3, 4)',
     '--config.model.hidden_capsules=((20, 6),)',
@@ -142,7 +142,7 @@ def test_overrides_of_every_kind():
   assert config.batch_size == 7
   assert config.optimizer.learning_rate == 0.01
   assert tuple(config.optimizer.milestones) == (3, 4.5)
-  assert config.model.leaky and not config.model.has_decoder
+  assert config.model.routing.leaky and not config.model.has_decoder
   assert config.model.decoder_sizes == (3, 4)
   assert config.model.hidden_capsules == ((20, 6),)
   assert config.data_dir == 'a folder'

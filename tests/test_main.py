@@ -248,7 +248,7 @@ MISTAKES = {
   ),
   'unknown switch': (
     ['--config', 'configs/digits.py', '--noconfig.model.leak'],
-    'has no field model.leak; did you mean model.leaky',
+    'has no field model.leak; did you mean model.routing.leaky',
   ),
   'unknown nested field': (
     ['--config', 'configs/digits.py', '--config.model.num_iteration=3'],

@@ -38,7 +38,7 @@ examples:
   python -m capsjax.main --config configs/mnist.py --config.data_dir=DIR
       with the four IDX files in DIR or DIR/mnist
   python -m capsjax.main --config configs/mnist.py \\
-      --workdir runs/one --config.model.num_iterations=1 --config.seed=1
+      --workdir runs/one --config.model.routing.num_iterations=1 --config.seed=1
       any field of configs/base.py can be set; names are checked
   python -m capsjax.main evaluate --workdir runs/mnist
       test error, both losses, every class, the confusion matrix
@@ -80,6 +80,11 @@ def parse(
   )
   version = f'capsjax {metadata.version("capsjax")}'
   add('--version', action='version', version=version)
+  add(
+    '--help-config',
+    action='store_true',
+    help='list every field of a configuration with its meaning, and exit',
+  )
   add(
     '--config',
     type=Path,
@@ -168,7 +173,7 @@ def split_overrides(
   """Tells the words that set fields of the configuration from the others.
 
   Args:
-    words: such as `--config.seed=1`, `--noconfig.model.leaky` and others.
+    words: such as `--config.seed=1`, `--noconfig.diagnostics` and others.
     parser: tells of a field without a value, and ends the process.
 
   Returns:

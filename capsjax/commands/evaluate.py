@@ -5,19 +5,18 @@ import json
 from pathlib import Path
 
 import jax
-from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from capsjax.data import Dataset
-from capsjax.runs.files import write_text
-from capsjax.runs.trained import Trained
+from capsjax.files import write_file
+from capsjax.runs.config import Config
+from capsjax.runs.folder import RunFolder
+from capsjax.runs.trained_run import TrainedRun
 from capsjax.training import Results
-
-FILE_NAME = 'evaluation.json'
 
 
 def run(
-  config: ConfigDict, workdir: Path, *, checkpoint_name: str, output: Path
+  config: Config, workdir: Path, *, checkpoint_name: str, output: Path
 ) -> Results:
   """Evaluates every test image once; prints, and writes `evaluation.json`.
 
@@ -33,15 +32,17 @@ def run(
   Raises:
     UserError: if there is no such run or checkpoint.
   """
-  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  trained = TrainedRun.open(
+    workdir, config=config, checkpoint_name=checkpoint_name
+  )
   experiment = trained.experiment
   results = _evaluate(experiment, trained.params)
   if jax.process_index() == 0:
     print(_table(results, experiment.dataset, trained.step))
     record = {'step': trained.step, 'dataset': experiment.dataset.name}
     record |= {'error_percent': results.error} | dataclasses.asdict(results)
-    path = output / FILE_NAME
-    write_text(path, json.dumps(record, indent=2) + '\n')
+    path = RunFolder(output).evaluation
+    write_file(path, json.dumps(record, indent=2) + '\n')
     print(f'written to {path}')
   return results
 

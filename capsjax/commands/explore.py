@@ -3,21 +3,21 @@
 from pathlib import Path
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from capsjax.errors import UserError
+from capsjax.files import write_file
 from capsjax.gallery.pictures import require_decoder, require_single_objects
-from capsjax.runs.files import write_text
-from capsjax.runs.trained import Trained
+from capsjax.runs.config import CapsNetConfig, Config
+from capsjax.runs.folder import RunFolder
+from capsjax.runs.trained_run import TrainedRun
 from capsjax.visualization import explorer_page
 
-FILE_NAME = 'explorer.html'
 # Test images to choose from.
 _NUM_IMAGES = 200
 
 
 def run(
-  config: ConfigDict, workdir: Path, *, checkpoint_name: str, output: Path
+  config: Config, workdir: Path, *, checkpoint_name: str, output: Path
 ) -> Path:
   """Writes `explorer.html`, which any browser opens.
 
@@ -34,15 +34,17 @@ def run(
     UserError: if there is no such run or checkpoint, no decoder, or something
       that the page does not know.
   """
-  trained = Trained.open(config, workdir, checkpoint_name=checkpoint_name)
+  trained = TrainedRun.open(
+    workdir, config=config, checkpoint_name=checkpoint_name
+  )
   require_decoder(trained)
   require_single_objects(trained)
   experiment, dataset = trained.experiment, trained.experiment.dataset
-  model, shown = (
-    experiment.model,
-    np.arange(min(_NUM_IMAGES, len(dataset.test))),
+  model, shown = config.model, np.arange(min(_NUM_IMAGES, len(dataset.test)))
+  assert isinstance(model, CapsNetConfig)  # It has a decoder.
+  conv_strides, primary_strides = experiment.model.strides(
+    experiment.image_shape
   )
-  conv_strides, primary_strides = model.strides(experiment.image_shape)
   if conv_strides != (1, 1) or config.images.standardize:
     raise UserError(
       f'{workdir} has a network that the page cannot run: it knows neither '
@@ -57,14 +59,14 @@ def run(
     test_images=images.astype(np.uint8),
     test_labels=dataset.test.labels[shown],
     class_names=dataset.class_names,
-    num_iterations=model.num_iterations,
-    leaky=model.leaky,
+    num_iterations=model.routing.num_iterations,
+    leaky=model.routing.leaky,
     padding=model.padding,
     primary_strides=primary_strides,
     primary_scale=model.primary_scale,
     perturbation_range=config.pictures.perturbation_range,
   )
-  path = output / FILE_NAME
-  write_text(path, page)
+  path = RunFolder(output).explorer
+  write_file(path, page)
   print(f'written to {path} ({len(page) / 1e6:.0f} MB); open it in a browser')
   return path

@@ -1,29 +1,23 @@
 """The command `predict`: the classes of other pictures than the test's."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from ml_collections import ConfigDict
 
-from capsjax.data import Split
 from capsjax.data.folder.pictures import read_pictures
 from capsjax.data.folder.source import find_files
 from capsjax.errors import UserError
-from capsjax.examples import Preparation, SingleExamples
+from capsjax.files import write_file
 from capsjax.runs import dataset_file
-from capsjax.runs.files import write_text
-from capsjax.runs.inference import Inference
-from capsjax.runs.trained import Trained
-
-FILE_NAME = 'predictions.json'
+from capsjax.runs.config import Config
+from capsjax.runs.folder import RunFolder
+from capsjax.runs.trained_run import TrainedRun
 
 
 def run(
-  config: ConfigDict,
+  config: Config,
   workdir: Path,
   *,
   checkpoint_name: str,
@@ -51,11 +45,11 @@ def run(
     UserError: if there is no such run or checkpoint, or a picture or
       `dataset.json` cannot be read.
   """
-  trained = Trained.open(
-    config,
+  trained = TrainedRun.open(
     workdir,
+    config=config,
     checkpoint_name=checkpoint_name,
-    dataset=dataset_file.load(workdir),
+    dataset=dataset_file.load(RunFolder(workdir)),
   )
   height, width, channels = _image_shape(trained)
   if height != width or channels not in (1, 3):
@@ -66,11 +60,11 @@ def run(
   source = find_files(pictures)
   names = list(source.names())
   images = read_pictures(source, names, image_size=height, channels=channels)
-  scores = predict(trained, images)
+  scores = trained.scores(images)
   named = dict(zip(names, scores.tolist(), strict=True))
   class_names = trained.experiment.dataset.class_names
   print(_table(named, class_names, trained.experiment.examples.num_objects))
-  path = output / FILE_NAME
+  path = RunFolder(output).predictions
   record = {
     'step': trained.step,
     'scores': {
@@ -78,37 +72,12 @@ def run(
       for name, of_picture in named.items()
     },
   }
-  write_text(path, json.dumps(record, indent=2) + '\n')
+  write_file(path, json.dumps(record, indent=2) + '\n')
   print(f'written to {path}')
   return path
 
 
-def predict(
-  trained: Trained, images: UInt8[np.ndarray, 'n h w c']
-) -> Float[np.ndarray, 'n num_classes']:
-  """The evidence for each class in images of the size of the training ones.
-
-  Args:
-    trained: a run; of one on pairs, images are as large as pairs are.
-    images: n images.
-  """
-  experiment = trained.experiment
-  examples = experiment.examples
-  if examples.num_objects > 1:
-    # They show several objects already.
-    examples = SingleExamples(examples.num_classes, Preparation())
-  shown = Split(images, np.zeros(len(images), np.int32))
-  dataset = dataclasses.replace(
-    experiment.dataset, train=shown, test=shown, validation=None
-  )
-  experiment = dataclasses.replace(
-    experiment, dataset=dataset, examples=examples
-  )
-  positions = np.arange(len(images))
-  return Inference(experiment).apply(trained.params, positions).scores
-
-
-def _image_shape(trained: Trained) -> tuple[int, int, int]:
+def _image_shape(trained: TrainedRun) -> tuple[int, int, int]:
   experiment = trained.experiment
   if experiment.examples.num_objects > 1:
     return experiment.image_shape

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
+from capsjax.files import write_file
 from capsjax.gallery.comparison import comparison
 from capsjax.gallery.description import description
-from capsjax.runs.files import write_text
-from capsjax.runs.trained import Trained
+from capsjax.runs.config import Config
+from capsjax.runs.folder import RunFolder
+from capsjax.runs.trained_run import TrainedRun
 from capsjax.visualization import report_page
-
-FILE_NAME = 'report.html'
-COMPARISON_NAME = 'comparison.html'
 
 
 def run(
-  configs: Mapping[Path, ConfigDict], *, checkpoint_name: str, output: Path
+  configs: Mapping[Path, Config], *, checkpoint_name: str, output: Path
 ) -> Path:
   """Writes `report.html`, or of several runs `comparison.html`.
 
@@ -36,16 +33,16 @@ def run(
     title = f'{len(configs)} runs compared'
     subtitle = ', '.join(map(str, configs))
     sections = comparison(configs)
-    path = output / COMPARISON_NAME
+    path = RunFolder(output).comparison
   else:
-    trained = Trained.open(
-      configs[workdir], workdir, checkpoint_name=checkpoint_name
+    trained = TrainedRun.open(
+      workdir, config=configs[workdir], checkpoint_name=checkpoint_name
     )
     title = f'{trained.experiment.dataset.name}: {workdir.name}'
     subtitle = f'checkpoint of step {trained.step:,}'
     sections = description(trained)
-    path = output / FILE_NAME
+    path = RunFolder(output).report
   page = report_page(title, subtitle, sections)
-  write_text(path, page)
+  write_file(path, page)
   print(f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser')
   return path

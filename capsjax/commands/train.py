@@ -1,43 +1,21 @@
 """The command `train`: starts or continues a run."""
 
-import time
-from contextlib import nullcontext
 from pathlib import Path
 
-import jax
-from ml_collections import ConfigDict
-
-from capsjax.runs import configuration, dataset_file
-from capsjax.runs.checkpoint import Checkpointer
-from capsjax.runs.diagnosis import diagnosis_line
-from capsjax.runs.experiment import Experiment
-from capsjax.runs.folder import CHECKPOINTS, claimed
-from capsjax.runs.metrics_file import MetricsWriter, NullWriter
-from capsjax.runs.monitor import Monitor
-from capsjax.runs.restore import best_metric, restore
-from capsjax.runs.summary import closing_lines, start_summary
-from capsjax.runs.trained import parse_checkpoint
-from capsjax.training import (
-  Plan,
-  Progress,
-  Reporter,
-  Results,
-  StopRequest,
-  TrainState,
-  fit,
-)
+from capsjax.runs.config import Config
+from capsjax.runs.train import train
+from capsjax.training import Results
 
 
 def run(
-  config: ConfigDict, workdir: Path, *, checkpoint_name: str = 'latest'
+  config: Config, workdir: Path, *, checkpoint_name: str
 ) -> Results | None:
   """Trains to the end of the configuration, or until interrupted.
 
   Args:
     config: the configuration.
     workdir: the folder of the run, which is continued if there is one.
-    checkpoint_name: 'latest', 'best', or the number of a step: where the run
-      is continued from. What came after that is trained anew.
+    checkpoint_name: 'latest', 'best', or the number of a step to go on from.
 
   Returns:
     The metrics on the test set, or None if interrupted.
@@ -45,152 +23,4 @@ def run(
   Raises:
     UserError: if the run cannot be started or continued, or diverges.
   """
-  started = time.monotonic()
-  is_primary = jax.process_index() == 0
-  say = _say if is_primary else _be_silent
-  configuration.require_continues(config, workdir)
-  experiment = Experiment.create(config)
-  dataset_file.require_same(experiment.dataset, workdir)
-  plan = create_plan(experiment)
-  which = parse_checkpoint(checkpoint_name)
-  state, best = _restore_or_create(experiment, workdir, which, say)
-  experiment.devices.require_same(int(state.step), 'checkpoints')
-  experiment.devices.require_same(
-    round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
-  )
-  with claimed(workdir, config) if is_primary else nullcontext():
-    if is_primary:
-      dataset_file.save(experiment.dataset, workdir)
-    say(start_summary(experiment, plan, workdir, state))
-    state, monitor = _train(experiment, plan, workdir, state, best)
-  step = int(state.step)
-  if not plan.is_over(step, monitor.best):
-    say(
-      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
-      f'on: python -m capsjax.main --workdir {workdir}'
-    )
-    return None
-  # A run that was finished before is measured again, but not written again.
-  results = monitor.test or experiment.evaluate(
-    experiment.devices.replicate(state.params), experiment.dataset.test
-  )
-  minutes = (time.monotonic() - started) / 60
-  diagnosis = diagnosis_line(experiment, monitor.diagnosis)
-  if diagnosis:
-    say(f'capsules   {diagnosis}')
-  say(closing_lines(results, step / plan.steps_per_epoch, workdir, minutes))
-  return results
-
-
-def _train(
-  experiment: Experiment,
-  plan: Plan,
-  workdir: Path,
-  state: TrainState,
-  best: float | None,
-) -> tuple[TrainState, Monitor]:
-  """Trains from `state`; what is saved, shown and written meanwhile."""
-  config, devices = experiment.config, experiment.devices
-  is_primary = jax.process_index() == 0
-  with (
-    Checkpointer(
-      workdir / CHECKPOINTS, keep_every=plan.checkpoint_every_steps
-    ) as checkpointer,
-    _create_writer(workdir, state, plan, is_primary) as writer,
-    Progress(
-      total_steps=plan.num_steps,
-      initial_step=int(state.step),
-      steps_per_epoch=plan.steps_per_epoch,
-      batch_size=config.batch_size,
-      enabled=is_primary,
-    ) as progress,
-    StopRequest() as stop,
-  ):
-    monitor = Monitor(experiment, plan, best, writer=writer, progress=progress)
-
-    def write(step, results, learning_rate):
-      scalars = training_scalars(experiment, results, learning_rate, progress)
-      writer.write_scalars(step, scalars)
-
-    reporter = Reporter(
-      initial_step=int(state.step),
-      log_every_steps=config.log_every_steps,
-      schedule=experiment.schedule,
-      show=progress.update,
-      write=write,
-    )
-    state = fit(
-      devices.replicate(state),
-      plan=plan,
-      train_fn=experiment.train_fn(),
-      data=experiment.data_of(experiment.dataset.train),
-      order_key=experiment.keys.order,
-      evaluate=monitor,
-      best=best,
-      checkpointer=checkpointer,
-      reporter=reporter,
-      is_stopped=lambda: bool(stop),
-      any_process=devices.any_process,
-    )
-  return state, monitor
-
-
-def training_scalars(
-  experiment: Experiment,
-  results: Results,
-  learning_rate: float,
-  progress: Progress,
-) -> dict[str, float]:
-  """What is written of some training steps, by name."""
-  return experiment.scalars('train', results) | {
-    'train/learning_rate': learning_rate,
-    'train/images_per_second': progress.images_per_second or 0.0,
-  }
-
-
-def create_plan(experiment: Experiment) -> Plan:
-  """How long a run is and how often something happens in it."""
-  config = experiment.config
-  steps_per_epoch = experiment.steps_per_epoch
-  eval_every_steps = max(1, round(config.eval_every_epochs * steps_per_epoch))
-  # No call goes over the end of an epoch, or over an evaluation.
-  most = min(steps_per_epoch, eval_every_steps)
-  return Plan(
-    num_steps=config.num_epochs * steps_per_epoch,
-    steps_per_epoch=steps_per_epoch,
-    steps_per_call=min(
-      config.steps_per_call or experiment.devices.batches_per_call(most), most
-    ),
-    eval_every_steps=eval_every_steps,
-    checkpoint_every_seconds=config.checkpoint_every_seconds,
-    checkpoint_every_steps=config.keep_every_epochs * steps_per_epoch,
-    stop_at=config.stop_at_accuracy or None,
-  )
-
-
-def _restore_or_create(experiment, workdir, which, say):
-  """The state to start from, and the best score so far."""
-  folder, template = workdir / CHECKPOINTS, experiment.state_template()
-  restored = restore(folder, template, which=which, warn=say)
-  if restored is None:
-    return experiment.create_state(), None
-  best = best_metric(folder, template, until=restored.step, warn=say)
-  return restored.state, best
-
-
-def _create_writer(workdir, state, plan, is_primary):
-  if not is_primary:
-    return NullWriter()
-  return MetricsWriter(
-    workdir,
-    resume_step=int(state.step),
-    steps_per_epoch=plan.steps_per_epoch,
-  )
-
-
-def _say(line: str) -> None:
-  print(line, flush=True)
-
-
-def _be_silent(line: str) -> None:
-  del line
+  return train(config, workdir, checkpoint_name=checkpoint_name)

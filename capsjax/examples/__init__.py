@@ -1,4 +1,4 @@
-"""Examples as a network is given them: images prepared and batched on the device.
+"""Batches as a network is given them, made of images on the device.
 
 All randomness comes from typed keys, one for each example, so that a batch
 depends only on the run's seed and the number of the step.

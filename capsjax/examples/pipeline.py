@@ -1,15 +1,32 @@
 """The batches of a run: what is drawn for a step depends on its number only."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import jax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Int32, Key
 
 from capsjax.examples.batch import Batch
-from capsjax.examples.single import Examples
+from capsjax.examples.single import DeviceData, Examples
 
-# Called as make_batch(data, indices, step, positions).
-MakeBatch = Callable[..., Batch]
+
+class MakeBatch(Protocol):
+  """Makes a training batch; `create_make_batch` makes one."""
+
+  def __call__(
+    self,
+    data: DeviceData,
+    indices: Int32[Array, ' batch'],
+    step: Int32[Array, ''],
+    positions: Int32[Array, ' batch'],
+  ) -> Batch:
+    """Assembles and augments the examples of a step.
+
+    Args:
+      data: the training set.
+      indices: the numbers of the images.
+      step: the number of the step.
+      positions: of the examples in the whole batch.
+    """
 
 
 def create_make_batch(
@@ -22,7 +39,7 @@ def create_make_batch(
     augmentation_key: the run's key for augmentation.
 
   Returns:
-    `make_batch(data, indices, step, positions)`. What is drawn for an example
+    The function. What is drawn for an example
     depends on the step and on its position in the whole batch, and so not on
     how many devices share the batch.
   """

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 from tqdm import tqdm
 
-from capsjax.runs.trained import Trained
+from capsjax.runs.trained_run import TrainedRun
 
 
 def first_right_and_wrong(
-  trained: Trained, count: int
+  trained: TrainedRun, count: int
 ) -> Int[np.ndarray, ' n']:
   """The first test images predicted right, then the first predicted wrong.
 
@@ -28,7 +28,7 @@ def first_right_and_wrong(
   return np.concatenate([right[:count], wrong[:count]])
 
 
-def first_of_each_class(trained: Trained) -> Int[np.ndarray, ' n']:
+def first_of_each_class(trained: TrainedRun) -> Int[np.ndarray, ' n']:
   """The first test image of each class that is predicted right.
 
   Args:
@@ -83,7 +83,7 @@ def all_predicted(
 
 
 def _predict_until(
-  trained: Trained, is_enough: Callable[[Bool[np.ndarray, ' n']], bool]
+  trained: TrainedRun, is_enough: Callable[[Bool[np.ndarray, ' n']], bool]
 ) -> Bool[np.ndarray, ' n']:
   """Which of the first test images are predicted right, until it is enough."""
   experiment = trained.experiment

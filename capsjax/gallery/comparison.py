@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
-from capsjax.runs import configuration
+from capsjax.runs.config import Config
 from capsjax.runs.course import (
   Line,
   curve,
   error_curve,
   read_course,
 )
-from capsjax.runs.rules import flatten
+from capsjax.runs.fields import flatten, named_fields
+from capsjax.runs.folder import RunFolder
 from capsjax.visualization import (
   Block,
   Curve,
@@ -30,11 +30,9 @@ _QUANTITIES = {
   'accuracy, training': 'train/accuracy',
   'learning rate': 'train/learning_rate',
 }
-# Fields by which runs may differ and still be repetitions of each other.
-_NOT_COMPARED = (configuration.MAY_CHANGE - {'num_epochs'}) | {'seed'}
 
 
-def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
+def comparison(configs: Mapping[Path, Config]) -> list[Section]:
   """Compares runs by the fields in which they differ.
 
   Runs that differ in nothing but the seed are a group, of which mean and
@@ -49,7 +47,7 @@ def comparison(configs: Mapping[Path, ConfigDict]) -> list[Section]:
   Raises:
     UserError: if a run has written nothing yet.
   """
-  courses = {workdir: read_course(workdir) for workdir in configs}
+  courses = {workdir: read_course(RunFolder(workdir)) for workdir in configs}
   names = _names(configs)
   groups: dict[str, list[Path]] = {}
   for workdir, name in names.items():
@@ -86,16 +84,23 @@ def _last_error(course: Sequence[Line]) -> float | None:
   return float(errors[-1]) if len(errors) else None
 
 
-def _names(configs: Mapping[Path, ConfigDict]) -> dict[Path, str]:
+def _names(configs: Mapping[Path, Config]) -> dict[Path, str]:
   """What sets each run apart from the others, the seed aside."""
   flat: dict[Path, dict[str, Any]] = {
     workdir: flatten(config) for workdir, config in configs.items()
+  }
+  # Runs that differ in these may still be repetitions of each other.
+  alike = {'seed'} | {
+    field.name
+    for config in configs.values()
+    for field in named_fields(config)
+    if field.may_change and field.name != 'num_epochs'
   }
   fields = sorted({field for values in flat.values() for field in values})
   told = [
     field
     for field in fields
-    if field not in _NOT_COMPARED
+    if field not in alike
     and len({repr(values.get(field)) for values in flat.values()}) > 1
   ]
   return {

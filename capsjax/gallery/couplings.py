@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from capsjax.runs.inside import look_inside
-from capsjax.runs.trained import Trained
+from capsjax.runs.trained_run import TrainedRun
 from capsjax.visualization import coupling_figure, coupling_map
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw(
-  trained: Trained, positions: Int[np.ndarray, ' n']
+  trained: TrainedRun, positions: Int[np.ndarray, ' n']
 ) -> 'matplotlib.figure.Figure | None':
   """Draws the map of some test images.
 

@@ -4,9 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from tqdm import tqdm
 
-from capsjax.commands import perturb, reconstruct
-from capsjax.gallery import couplings as couple
-from capsjax.gallery import overlaps as overlap
+from capsjax.gallery import couplings, overlaps, perturbations, reconstructions
+from capsjax.gallery.capsule_course import course_of_capsules
 from capsjax.gallery.choice import all_predicted, one_of_each_class
 from capsjax.gallery.pictures import has_decoder
 from capsjax.runs.course import (
@@ -16,10 +15,9 @@ from capsjax.runs.course import (
   read_course,
   training_seconds,
 )
-from capsjax.runs.diagnosis import course_of_capsules
 from capsjax.runs.experiment import count_parameters
-from capsjax.runs.rules import flatten
-from capsjax.runs.trained import Trained
+from capsjax.runs.fields import flatten
+from capsjax.runs.trained_run import TrainedRun
 from capsjax.visualization import (
   Block,
   Section,
@@ -35,7 +33,7 @@ _NUM_MISTAKES = 20
 _Scores = Float[np.ndarray, 'n num_classes']
 
 
-def description(trained: Trained) -> list[Section]:
+def description(trained: TrainedRun) -> list[Section]:
   """Describes a run up to its checkpoint.
 
   Args:
@@ -49,9 +47,7 @@ def description(trained: Trained) -> list[Section]:
   """
   # What came after the checkpoint is another network.
   course = [
-    line
-    for line in read_course(trained.workdir)
-    if line['step'] <= trained.step
+    line for line in read_course(trained.folder) if line['step'] <= trained.step
   ]
   scores, is_right = _all_scores(trained)
   sections = [
@@ -72,7 +68,7 @@ def description(trained: Trained) -> list[Section]:
   return [*sections, Section('Configuration', [Block(table=table)])]
 
 
-def _all_scores(trained: Trained) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
+def _all_scores(trained: TrainedRun) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
   """The scores of all test examples, and which are predicted right."""
   scores, is_right = [], []
   with tqdm(
@@ -89,7 +85,7 @@ def _all_scores(trained: Trained) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
 
 
 def _summary(
-  trained: Trained, course: list[Line], is_right: Bool[np.ndarray, ' n']
+  trained: TrainedRun, course: list[Line], is_right: Bool[np.ndarray, ' n']
 ) -> Table:
   experiment, config = trained.experiment, trained.experiment.config
   count, wrong = len(is_right), int((~is_right).sum())
@@ -141,7 +137,7 @@ def _course(course: list[Line]) -> Section:
   return Section('Course', blocks)
 
 
-def _classes(trained: Trained, scores: _Scores) -> Section:
+def _classes(trained: TrainedRun, scores: _Scores) -> Section:
   labels = trained.experiment.dataset.test.labels
   count = trained.experiment.dataset.num_classes
   confusion = np.zeros((count, count), int)
@@ -165,7 +161,7 @@ def _classes(trained: Trained, scores: _Scores) -> Section:
   )
 
 
-def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
+def _pictures(trained: TrainedRun, scores: _Scores) -> list[Section]:
   labels = trained.experiment.dataset.test.labels
   is_right = scores.argmax(-1) == labels
   right = np.flatnonzero(is_right)[
@@ -179,37 +175,37 @@ def _pictures(trained: Trained, scores: _Scores) -> list[Section]:
   sections = []
   if len(worst):
     note = 'Those whose wrong capsule is longest beside the right one.'
-    figure = reconstruct.draw(trained, worst)
+    figure = reconstructions.draw(trained, worst)
     sections.append(
       Section('Worst mistakes', [Block(note=note, figure=figure)])
     )
   if len(right):
-    figure = reconstruct.draw(trained, right)
+    figure = reconstructions.draw(trained, right)
     sections.append(Section('Reconstructions', [Block(figure=figure)]))
   note = (
     'Each row changes one dimension of the class capsule of a test image by '
     'what is written above.'
   )
-  pictures = perturb.draw(trained, one_of_each)
+  pictures = perturbations.draw(trained, one_of_each)
   sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
   return sections
 
 
 def _overlaps(
-  trained: Trained, is_right: Bool[np.ndarray, ' n']
+  trained: TrainedRun, is_right: Bool[np.ndarray, ' n']
 ) -> list[Section]:
   if not has_decoder(trained):
     return []
   count = trained.experiment.config.pictures.num_images
   shown = [np.flatnonzero(which)[:count] for which in (is_right, ~is_right)]
-  figure = overlap.draw(trained, np.concatenate(shown))
+  figure = overlaps.draw(trained, np.concatenate(shown))
   return [Section('Reconstructions', [Block(figure=figure)])]
 
 
-def _couplings(trained: Trained, scores: _Scores) -> list[Section]:
+def _couplings(trained: TrainedRun, scores: _Scores) -> list[Section]:
   labels = trained.experiment.dataset.test.labels
   is_right = scores.argmax(-1) == labels
-  figure = couple.draw(trained, one_of_each_class(labels, is_right))
+  figure = couplings.draw(trained, one_of_each_class(labels, is_right))
   note = (
     'What the primary capsules of a place add to the capsule that won, in the '
     'last routing iteration: coupling times vote, along the capsule.'

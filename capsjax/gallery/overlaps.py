@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from capsjax.runs.trained import Trained
+from capsjax.runs.trained_run import TrainedRun
 from capsjax.visualization import overlap_figure
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def draw(
-  trained: Trained, positions: Int[np.ndarray, ' n']
+  trained: TrainedRun, positions: Int[np.ndarray, ' n']
 ) -> 'matplotlib.figure.Figure':
   """Draws test examples above the reconstructions of their two objects.
 

@@ -4,22 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capsjax.errors import UserError
-from capsjax.runs.trained import Trained
+from capsjax.files import write_file
+from capsjax.runs.trained_run import TrainedRun
 
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The folder of pictures, in that of a run.
-PICTURES = 'pictures'
 _DOTS_PER_INCH = 120
 
 
-def has_decoder(trained: Trained) -> bool:
+def has_decoder(trained: TrainedRun) -> bool:
   """Whether the model of a run can reconstruct."""
   return getattr(trained.experiment.model, 'has_decoder', False)
 
 
-def require_decoder(trained: Trained) -> None:
+def require_decoder(trained: TrainedRun) -> None:
   """Refuses a run whose model cannot reconstruct.
 
   Raises:
@@ -27,13 +26,13 @@ def require_decoder(trained: Trained) -> None:
   """
   if not has_decoder(trained):
     raise UserError(
-      f'the model of {trained.workdir} has no decoder, so there is no '
+      f'the model of {trained.folder} has no decoder, so there is no '
       'reconstruction to draw; train a CapsNet with '
       '--config.model.has_decoder=True in a new --workdir'
     )
 
 
-def require_single_objects(trained: Trained) -> None:
+def require_single_objects(trained: TrainedRun) -> None:
   """Refuses a run on images that show several objects.
 
   Raises:
@@ -41,29 +40,29 @@ def require_single_objects(trained: Trained) -> None:
   """
   if trained.experiment.examples.num_objects > 1:
     raise UserError(
-      f'the images of {trained.workdir} show several objects, and this is for '
+      f'the images of {trained.folder} show several objects, and this is for '
       'one; see them with reconstruct or report'
     )
 
 
-def save_figure(
-  figure: 'matplotlib.figure.Figure', output: Path, name: str
-) -> Path:
-  """Writes a PNG file into `pictures` and tells where it is.
+def save_figure(figure: 'matplotlib.figure.Figure', path: Path) -> Path:
+  """Writes a PNG file and tells where it is.
 
   The same figure, made anew, gives the same bytes.
 
   Args:
     figure: what to write.
-    output: the folder that is written to.
-    name: the file's name.
+    path: the file; its folder is made if absent.
 
   Returns:
     The file.
   """
-  path = output / PICTURES / name
-  path.parent.mkdir(parents=True, exist_ok=True)
   # Without the name and version of the program, which differ by machine.
-  figure.savefig(path, dpi=_DOTS_PER_INCH, metadata={'Software': None})
+  write_file(
+    path,
+    lambda file: figure.savefig(
+      file, format='png', dpi=_DOTS_PER_INCH, metadata={'Software': None}
+    ),
+  )
   print(f'written to {path}')
   return path

@@ -1,7 +1,6 @@
 """A fully connected capsule layer, routed by agreement."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,12 +8,36 @@ from jaxtyping import Array, Float
 
 from capsjax import ops
 
-# Called as `routing_fn(inputs, kernel, bias=..., log_priors=...,
-# return_couplings=...)` with inputs [*batch, in_caps, in_dim] and kernel
-# [in_caps, out_caps, in_dim, out_dim]. Returns capsules [*batch, out_caps,
-# out_dim], or a pair of these and the couplings [iterations, *batch, in_caps,
-# out_caps]. A variant is a partial of `ops.fused_dynamic_routing`.
-RoutingFn = Callable[..., Any]
+
+class RoutingFn(Protocol):
+  """Routes the capsules of a layer to those of the layer above.
+
+  A variant is a `functools.partial` of `ops.fused_dynamic_routing`, or any
+  function that can be called in the same way.
+  """
+
+  def __call__(
+    self,
+    inputs: Float[Array, '*batch in_caps in_dim'],
+    kernel: Float[Array, 'in_caps out_caps in_dim out_dim'],
+    *,
+    bias: Float[Array, 'out_caps out_dim'] | None,
+    log_priors: Float[Array, 'in_caps out_caps'] | None,
+    return_couplings: bool,
+  ) -> Any:
+    """Computes the capsules of the layer above.
+
+    Args:
+      inputs: the capsules.
+      kernel: the transformation matrices.
+      bias: is added before each squash; None for none.
+      log_priors: the initial routing logits; None for 0.
+      return_couplings: whether to return the couplings too.
+
+    Returns:
+      Capsules `[*batch, out_caps, out_dim]`, or a pair of these and the
+      couplings `[num_iterations, *batch, in_caps, out_caps]`.
+    """
 
 
 class DenseCapsules(nn.Module):

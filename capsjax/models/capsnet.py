@@ -1,6 +1,5 @@
 """The network of the paper (section 4), every size of it a field."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +36,8 @@ class CapsNet(nn.Module):
       are. 28x28 images have 1,152 of them, 128x128 would have 100,352.
     hidden_capsules: `(num_capsules, capsule_dim)` of each capsule layer between
       the primary and the class capsules; none in the paper.
-    num_iterations: routing iterations of every routed layer.
-    stop_gradient: whether couplings are constants to the gradient.
-    leaky: whether the couplings have a "none of the above" share (section 7).
+    routing_fn: how every routed layer is routed: three iterations of dynamic
+      routing if not changed. Its options are set by `functools.partial`.
     primary_scale: multiplies the primary convolution before its bias; the
       official code's is `1 / num_types`. The initial values of `FAN_IN` make up
       for it, so that all it does is make Adam's steps there smaller. With 1 the
@@ -55,8 +53,8 @@ class CapsNet(nn.Module):
     initialization: `initializers.FAN_IN`, `OFFICIAL`, or others.
     primary_cell: replaces the convolution of the primary capsules, with initial
       values of its own.
-    routing_fn: replaces dynamic routing, its options included.
-    squash_fn: replaces the squash of primary and routed capsules.
+    squash_fn: the squash of the primary capsules; that of routed capsules is an
+      option of `routing_fn`.
     dtype: the dtype of the computation; parameters are always float32, and so
       are the scores and reconstructions.
   """
@@ -72,9 +70,7 @@ class CapsNet(nn.Module):
   padding: str = 'VALID'
   max_primary_capsules: int = 0
   hidden_capsules: Sequence[tuple[int, int]] = ()
-  num_iterations: int = 3
-  stop_gradient: bool = False
-  leaky: bool = False
+  routing_fn: layers.RoutingFn = ops.fused_dynamic_routing
   primary_scale: float = 1.0
   use_capsule_bias: bool = False
   learn_log_priors: bool = False
@@ -83,7 +79,6 @@ class CapsNet(nn.Module):
   num_labels: int = 1
   initialization: initializers.Initializers = initializers.FAN_IN
   primary_cell: nn.Module | None = None
-  routing_fn: layers.RoutingFn | None = None
   squash_fn: ops.SquashFn = ops.squash
   dtype: Any = jnp.float32
 
@@ -203,17 +198,10 @@ class CapsNet(nn.Module):
     )
 
   def _dense_capsules(self, num_capsules, capsule_dim, name):
-    routing_fn = self.routing_fn or functools.partial(
-      ops.fused_dynamic_routing,
-      num_iterations=self.num_iterations,
-      stop_gradient=self.stop_gradient,
-      leaky=self.leaky,
-      squash_fn=self.squash_fn,
-    )
     return layers.DenseCapsules(
       num_capsules,
       capsule_dim,
-      routing_fn=routing_fn,
+      routing_fn=self.routing_fn,
       use_bias=self.use_capsule_bias,
       learn_log_priors=self.learn_log_priors,
       kernel_init=self.initialization.capsules,

@@ -1,11 +1,14 @@
 """From names and plain values, as a config has them, to models."""
 
+import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 
+from capsjax import layers, ops
 from capsjax.errors import UserError, did_you_mean
 from capsjax.models import initializers
 from capsjax.models.baseline import BaselineCNN
@@ -22,15 +25,25 @@ _NAMED_VALUES: dict[str, Mapping[str, Any]] = {
   'dtype': {'float32': jnp.float32, 'bfloat16': jnp.bfloat16},
 }
 
+_ROUTINGS: dict[str, layers.RoutingFn] = {'dynamic': ops.fused_dynamic_routing}
+
 _PAIRS = {'conv_kernel_size', 'primary_kernel_size', 'primary_strides'}
 
 
-def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
+def create_model(
+  name: str,
+  *,
+  num_labels: int = 1,
+  routing: Mapping[str, Any] | None = None,
+  **fields: Any,
+) -> nn.Module:
   """Builds a model from its name and fields.
 
   Args:
     name: 'capsnet' or 'baseline'.
     num_labels: how many objects an image shows; a baseline need not know it.
+    routing: the `name` of a routing algorithm and its options, in place of the
+      field `routing_fn`.
     **fields: the model's fields; `initialization` and `dtype` by name.
 
   Returns:
@@ -43,6 +56,8 @@ def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
   model = choose(_MODELS, name, 'model')
   if model is CapsNet:
     fields['num_labels'] = num_labels
+    if routing is not None:
+      fields['routing_fn'] = _routing_fn(**routing)
   known = [f for f in model.__dataclass_fields__ if f not in ('parent', 'name')]
   for field in fields:
     choose(dict.fromkeys(known), field, f'field of model {name!r}')
@@ -59,6 +74,15 @@ def create_model(name: str, *, num_labels: int = 1, **fields: Any) -> nn.Module:
     for field, value in fields.items()
   }
   return model(**values)
+
+
+def _routing_fn(name: str, **options: Any) -> layers.RoutingFn:
+  """The routing function of a name, with options."""
+  routing_fn = choose(_ROUTINGS, name, 'model.routing.name')
+  known = inspect.signature(routing_fn).parameters
+  for option in options:
+    choose(dict.fromkeys(known), option, f'option of routing {name!r}')
+  return functools.partial(routing_fn, **options)
 
 
 def choose(options: Mapping[str, Any], name: str, what: str) -> Any:

@@ -1,59 +1,50 @@
-"""Reading, checking and keeping configurations."""
+"""Reading and saving configurations.
 
-import functools
+A configuration is an `ml_collections.ConfigDict` in a file of `configs/` and on
+the command line, and a `Config` everywhere below.
+"""
+
+import dataclasses
 import json
 import re
 import runpy
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from capsjax.errors import (
-  UserError,
-  nearest,
-  one_line,
-)
-from capsjax.runs.rules import check, flatten
-
-FILE_NAME = 'config.json'
-
-# Fields that a run may change when it is continued: they do not alter what is
-# computed, or (num_epochs) only how much of it.
-MAY_CHANGE = frozenset(
-  {
-    'checkpoint_every_seconds',
-    'data_dir',
-    'diagnostics',
-    'eval_every_epochs',
-    'keep_every_epochs',
-    'log_every_steps',
-    'num_devices',
-    'num_epochs',
-    'pictures.every_evaluation',
-    'pictures.num_images',
-    'pictures.perturbation_range',
-    'pictures.perturbation_steps',
-    'steps_per_call',
-    'stop_at_accuracy',
-    'stream_images',
-  }
+from capsjax.errors import UserError, nearest, one_line
+from capsjax.files import write_file
+from capsjax.runs import fields
+from capsjax.runs.config import (
+  BaselineConfig,
+  CapsNetConfig,
+  Config,
+  LossConfig,
 )
 
-# What a run did that was begun before there was such a field.
-_BEFORE = {
-  'diagnostics': False,
-  'keep_every_epochs': 0,
-  'optimizer.use_epsilon_hat': False,
-  'pictures.every_evaluation': True,
-  'stream_images': False,
+# The classes of sections that depend on `model_name`.
+_OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
+  'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
+  'baseline': {'model': BaselineConfig, 'loss': None},
+}
+# Where fields of older runs are now.
+_MOVED = {
+  f'model.{name}': f'model.routing.{name}'
+  for name in ('num_iterations', 'stop_gradient', 'leaky')
 }
 
 
-def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
+def default_config() -> ConfigDict:
+  """The paper's settings for MNIST, from which configurations start."""
+  return ConfigDict(dataclasses.asdict(Config()))
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   """Reads a configuration and changes fields of it.
 
   Args:
@@ -61,7 +52,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
     overrides: `--config.FIELD=VALUE` each.
 
   Returns:
-    The configuration, checked, its fields locked.
+    The configuration, checked.
 
   Raises:
     UserError: if there is no such file, or a field or value makes no sense.
@@ -72,10 +63,138 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
       f'no configuration {path}; there are some in the folder configs/ of a '
       'checkout of capsjax, from which relative paths should start'
     )
-  values = flags.FlagValues()
-  config = _read_json(path) if path.suffix == '.json' else _read_python(path)
-  _require_fields(config, overrides)
-  argv = ['capsjax', *overrides]
+  if path.suffix == '.json':
+    config = ConfigDict(dataclasses.asdict(_read_json(path)))
+  else:
+    config = _read_python(path)
+  return from_dict(_override(config, overrides).to_dict())
+
+
+def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
+  """Makes a configuration of nested values.
+
+  Args:
+    values: fields by name; a tuple may be a list.
+    is_older: whether a field that is not there is one that the run is older
+      than; otherwise it has its default.
+
+  Raises:
+    UserError: if a field is unknown or missing, or a value makes no sense.
+  """
+  of_model = _OF_MODEL.get(str(values.get('model_name')), _OF_MODEL['capsnet'])
+  config = _section(Config, values, '', is_older, of_model)
+  fields.require_sense(config)
+  return config
+
+
+def to_json(config: Config) -> str:
+  """The text of a run's `config.json`."""
+  return json.dumps(dataclasses.asdict(config), indent=2, sort_keys=True) + '\n'
+
+
+def save(config: Config, path: Path) -> None:
+  """Writes the `config.json` of a run."""
+  write_file(path, to_json(config))
+
+
+def require_continues(
+  config: Config, path: Path, *, option: str = '--workdir'
+) -> None:
+  """Refuses to continue a run with a configuration that computes another.
+
+  Args:
+    config: the configuration of now.
+    path: the `config.json` of the run; there may be none.
+    option: what names another folder, for the message.
+
+  Raises:
+    UserError: if there is a run that differs in more than its length or in
+      what it prints.
+  """
+  if not path.exists():
+    return
+  old, new = fields.flatten(_read_json(path)), fields.flatten(config)
+  may_change = {f.name for f in fields.named_fields(config) if f.may_change}
+  for name in sorted((old.keys() | new.keys()) - may_change):
+    if old.get(name) != new.get(name):
+      raise UserError(
+        f'{path.parent} holds a run with {name}={old.get(name)!r}, not '
+        f'{new.get(name)!r}; choose another {option}, or continue it with '
+        'its own configuration'
+      )
+
+
+def describe_fields() -> str:
+  """Every field with its default, its meaning and its values, as text."""
+  lines = []
+  for found in fields.named_fields(Config()):
+    values = f' Must be {found.rule.meaning}.' if found.rule.meaning else ''
+    lines.append(f'--config.{found.name}={found.value!r}')
+    lines += textwrap.wrap(
+      found.meaning + values, initial_indent='    ', subsequent_indent='    '
+    )
+  return '\n'.join(lines)
+
+
+def _section(
+  factory: type[Any],
+  values: Any,
+  prefix: str,
+  is_older: bool,
+  of_model: Mapping[str, type[Any] | None],
+) -> Any:
+  """Makes a section, and the sections in it."""
+  if not isinstance(values, Mapping):
+    raise UserError(
+      f'config.{prefix.rstrip(".")} is {values!r}, not a section of fields; '
+      'start from configs/base.py'
+    )
+  declared = {f.name: f for f in dataclasses.fields(factory)}
+  for name in values:
+    if name not in declared:
+      raise UserError(
+        f'nothing reads config.{prefix}{name}; '
+        f'{_advice(prefix + name, _field_names(factory, prefix))}'
+      )
+  found: dict[str, Any] = {}
+  for name, f in declared.items():
+    if f.default is dataclasses.MISSING:
+      sub: Any = of_model.get(name, f.default_factory)
+      inside = values.get(name)
+      inside = {} if inside is None else inside
+      if sub is None:
+        _require_none(inside, f'{prefix}{name}')
+        found[name] = None
+        continue
+      # Absent fields of these always had their defaults.
+      are_older = is_older and name not in of_model
+      found[name] = _section(sub, inside, f'{prefix}{name}.', are_older, {})
+    elif name in values:
+      found[name] = _with_tuples(values[name])
+    elif is_older:
+      found |= fields.before(f)
+      if name not in found:
+        raise UserError(f'the configuration has no field {prefix}{name}')
+  return factory(**found)
+
+
+def _require_none(values: Mapping[str, Any], section: str) -> None:
+  if values:
+    raise UserError(
+      f'a baseline has no use for {section}.{min(values)}; leave out of the '
+      f'configuration what it does not use: config.{section} = ConfigDict()'
+    )
+
+
+def _override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
+  names = set(_names_in(config))
+  for override in overrides:
+    name = re.sub(r'^--(no)?config\.', '', override).partition('=')[0]
+    if name not in names:
+      raise UserError(
+        f'the configuration has no field {name}; {_advice(name, names)}'
+      )
+  values, argv = flags.FlagValues(), ['capsjax', *overrides]
   try:
     config_flags.DEFINE_config_dict(
       'config', config, flag_values=values, sys_argv=argv
@@ -83,53 +202,26 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> ConfigDict:
     values(argv)
   except (flags.Error, AttributeError, KeyError, ValueError, TypeError) as e:
     raise UserError(one_line(e)) from e
-  check(config)
-  return config.lock()
+  return config
 
 
-def _require_fields(config: ConfigDict, overrides: Sequence[str]) -> None:
-  fields = flatten(config)
-  for override in overrides:
-    name = re.sub(r'^--(no)?config\.', '', override).partition('=')[0]
-    if name not in fields:
-      near = ' or '.join(nearest(name, fields))
-      advice = f'did you mean {near}?' if near else 'see configs/base.py'
-      raise UserError(f'the configuration has no field {name}; {advice}')
+def _advice(name: str, names: Sequence[str] | set[str]) -> str:
+  near = ' or '.join(nearest(name, names))
+  return f'did you mean {near}?' if near else '--help-config lists them all'
 
 
-def save(config: ConfigDict, workdir: Path) -> None:
-  """Writes the configuration of a run into its folder."""
-  text = json.dumps(config.to_dict(), indent=2, sort_keys=True)
-  partial = workdir / f'{FILE_NAME}.partial'
-  partial.write_text(text + '\n')
-  partial.replace(workdir / FILE_NAME)
+def _names_in(config: ConfigDict, prefix: str = '') -> list[str]:
+  names = []
+  for name, value in config.items():
+    if isinstance(value, ConfigDict):
+      names += _names_in(value, f'{prefix}{name}.')
+    else:
+      names.append(f'{prefix}{name}')
+  return names
 
 
-def require_continues(
-  config: ConfigDict, workdir: Path, *, option: str = '--workdir'
-) -> None:
-  """Refuses to continue a run with a configuration that computes another.
-
-  Args:
-    config: the configuration of now.
-    workdir: a folder, perhaps with a run in it.
-    option: what names another folder, for the message.
-
-  Raises:
-    UserError: if there is a run in it that differs in more than its length or
-      in what it prints.
-  """
-  path = workdir / FILE_NAME
-  if not path.exists():
-    return
-  old, new = flatten(_read_json(path)), flatten(config)
-  for field in sorted((old.keys() | new.keys()) - MAY_CHANGE):
-    if old.get(field) != new.get(field):
-      raise UserError(
-        f'{workdir} holds a run with {field}={old.get(field)!r}, not '
-        f'{new.get(field)!r}; choose another {option}, or continue it with '
-        'its own configuration'
-      )
+def _field_names(factory: type[Any], prefix: str) -> list[str]:
+  return [found.name for found in fields.named_fields(factory(), prefix)]
 
 
 def _read_python(path: Path) -> ConfigDict:
@@ -151,27 +243,35 @@ def _read_python(path: Path) -> ConfigDict:
   return config
 
 
-def _read_json(path: Path) -> ConfigDict:
+def _read_json(path: Path) -> Config:
   try:
-    fields = json.loads(path.read_text())
-    for name, value in _BEFORE.items():
-      *sections, field = name.split('.')
-      place = functools.reduce(
-        lambda part, s: part.get(s, {}), sections, fields
-      )
-      place.setdefault(field, value)
-    return ConfigDict(_with_tuples(fields), convert_dict=True)
-  except (OSError, AttributeError, TypeError, ValueError) as e:
+    values = json.loads(path.read_text())
+    _move(values)
+    return from_dict(values, is_older=True)
+  except (OSError, AttributeError, TypeError, ValueError, UserError) as e:
     raise UserError(
       f'{path} is damaged ({one_line(e)}); give the configuration again with '
       '--config and a new --workdir'
     ) from e
 
 
+def _move(values: dict[str, Any]) -> None:
+  """Puts fields of older runs where they are now."""
+  for old, new in _MOVED.items():
+    place, name = values, old
+    while '.' in name:
+      section, _, name = name.partition('.')
+      place = place.get(section, {})
+    if name in place:
+      value, place = place.pop(name), values
+      *sections, name = new.split('.')
+      for section in sections:
+        place = place.setdefault(section, {})
+      place[name] = value
+
+
 def _with_tuples(value: Any) -> Any:
   """JSON has lists where a configuration has tuples."""
-  if isinstance(value, dict):
-    return {name: _with_tuples(v) for name, v in value.items()}
-  if isinstance(value, list):
+  if isinstance(value, list | tuple):
     return tuple(map(_with_tuples, value))
   return value

@@ -1,30 +1,30 @@
 """What a run wrote of its course into `metrics.jsonl`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from capsjax.errors import UserError
-from capsjax.runs.metrics_file import FILE_NAME, read_line
+from capsjax.runs.folder import RunFolder
+from capsjax.runs.metrics_file import read_line
 from capsjax.visualization import Curve
 
 Line = dict[str, Any]
 
 
-def read_course(workdir: Path) -> list[Line]:
+def read_course(folder: RunFolder) -> list[Line]:
   """The lines of a run's metrics; one that is not whole is left out.
 
   Args:
-    workdir: the folder of the run.
+    folder: that of the run.
 
   Raises:
     UserError: if there are none.
   """
-  path = workdir / FILE_NAME
+  path = folder.metrics
   if not path.is_file():
-    raise UserError(f'{workdir} has no {FILE_NAME} yet; train it first')
+    raise UserError(f'{folder} has no {path.name} yet; train it first')
   lines = path.read_bytes().splitlines(keepends=True)
   course = [found for line in lines if (found := read_line(line))]
   if not course:

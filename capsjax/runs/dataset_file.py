@@ -1,22 +1,20 @@
 """What a run keeps of its data set, to know it again or do without it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from capsjax.data import Dataset, Split
 from capsjax.errors import UserError
-from capsjax.runs.files import write_text
+from capsjax.files import write_file
+from capsjax.runs.folder import RunFolder
 
-FILE_NAME = 'dataset.json'
 
-
-def save(dataset: Dataset, workdir: Path) -> None:
+def save(dataset: Dataset, folder: RunFolder) -> None:
   """Writes the classes and the shape of the images into the folder of a run."""
   text = json.dumps(_describe(dataset), indent=2) + '\n'
-  write_text(workdir / FILE_NAME, text)
+  write_file(folder.dataset, text)
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
@@ -29,37 +27,38 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
   }
 
 
-def require_same(dataset: Dataset, workdir: Path) -> None:
+def require_same(dataset: Dataset, folder: RunFolder) -> None:
   """Refuses to continue a run with data that are plainly others.
 
   They may lie in another folder than before, or come in another order.
 
   Args:
     dataset: the data of now.
-    workdir: a folder, perhaps with a run in it.
+    folder: perhaps with a run in it.
 
   Raises:
     UserError: if the classes, the number of training images of one, or the
       shape of the images differ.
   """
   try:
-    text = (workdir / FILE_NAME).read_text(encoding='utf-8')
+    text = folder.dataset.read_text(encoding='utf-8')
     found = dict(json.loads(text))
   except (OSError, TypeError, ValueError):
     return  # There is none, or a damaged one, which is written anew.
   now = _describe(dataset)
   if any(found[name] != now[name] for name in found.keys() & now.keys()):
     raise UserError(
-      f'{workdir} holds a run on other data: its {FILE_NAME} tells which; '
+      f'{folder} holds a run on other data: its {folder.dataset.name} tells '
+      'which; '
       'choose another --workdir, or name those data in --config.data_dir'
     )
 
 
-def load(workdir: Path) -> Dataset | None:
+def load(folder: RunFolder) -> Dataset | None:
   """A stand-in for the data set of a run: black images that take no memory.
 
   Args:
-    workdir: the folder of the run.
+    folder: that of the run.
 
   Returns:
     The data set; None if the run has no such file.
@@ -67,7 +66,7 @@ def load(workdir: Path) -> Dataset | None:
   Raises:
     UserError: if the file is damaged.
   """
-  path = workdir / FILE_NAME
+  path = folder.dataset
   if not path.exists():
     return None
   try:

@@ -1,16 +1,9 @@
-"""Whether the capsules of a run are alive: in a line, and over its course."""
+"""Whether the capsules of a run are alive: in one line."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from capsjax.models import CapsNet
-from capsjax.runs.course import Line, curve
 from capsjax.runs.experiment import Experiment
-from capsjax.visualization import (
-  Block,
-  Curve,
-  Section,
-  curves_figure,
-)
 
 # Capsules are saturated above this mean length, if it differs by less than this
 # between images; a layer is dead if more than this share of it is short; and
@@ -78,41 +71,5 @@ def _of_routing(numbers: Mapping[str, float]) -> Iterator[str]:
       'are routed idly (the largest coupling is '
       f'{numbers["largest_coupling_1"]:.3f} in iteration 1 and '
       f'{numbers[f"largest_coupling_{last}"]:.3f} in iteration {last}): '
-      '--config.model.num_iterations=1 would give nearly the same'
+      '--config.model.routing.num_iterations=1 would give nearly the same'
     )
-
-
-def course_of_capsules(course: Sequence[Line]) -> list[Section]:
-  """The course of capsule statistics and of gradient norms, if written.
-
-  Args:
-    course: the lines of a run's metrics.
-
-  Returns:
-    A section of a report, or none.
-  """
-  names = {name: None for line in course for name in line}
-  panels: dict[str, dict[str, list[Curve]]] = {}
-  for name in names:
-    kind, _, rest = name.partition('/')
-    if kind == 'capsules':
-      layer, _, statistic = rest.rpartition('/')
-      # Those of all iterations, or of all layers, share a panel.
-      title, _, iteration = statistic.rpartition('_')
-      if iteration.isdecimal():
-        label = f'iteration {iteration}'
-        title = f'{layer}: {title.replace("_", " ")}'
-      else:
-        title, label = statistic.replace('_', ' '), layer
-    elif kind == 'gradient_norm':
-      title, label = 'gradient norm', rest
-    else:
-      continue
-    panels.setdefault(title, {})[label] = [curve(course, name)]
-  if not panels:
-    return []
-  note = (
-    'On one batch of training images. Lengths should differ between images; '
-    'couplings whose entropy stays at 1 are uniform.'
-  )
-  return [Section('Capsules', [Block(note=note, figure=curves_figure(panels))])]

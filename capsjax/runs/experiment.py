@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import optax
 from flax import linen as nn
-from ml_collections import ConfigDict
 
 from capsjax.data import (
   Dataset,
@@ -20,6 +19,7 @@ from capsjax.errors import UserError, one_line
 from capsjax.examples import DeviceData, Examples, create_make_batch
 from capsjax.layers import capsule_statistics
 from capsjax.models import create_model
+from capsjax.runs.config import Config
 from capsjax.runs.parts import (
   classification_loss_name,
   create_examples,
@@ -27,17 +27,20 @@ from capsjax.runs.parts import (
   require_sense,
 )
 from capsjax.training import (
+  DEVICE_AXIS,
   Devices,
   EvaluateFn,
   Objective,
   Results,
   RunKeys,
+  Steps,
   TrainFn,
   TrainState,
   create_eval_step,
   create_optimizer,
   create_schedule,
   create_state,
+  create_steps,
   create_train_step,
   evaluate,
   gradient_norms,
@@ -63,7 +66,7 @@ class Experiment:
     keys: all randomness.
   """
 
-  config: ConfigDict
+  config: Config
   dataset: Dataset
   examples: Examples
   devices: Devices
@@ -75,7 +78,7 @@ class Experiment:
 
   @classmethod
   def create(
-    cls, config: ConfigDict, dataset: Dataset | None = None
+    cls, config: Config, dataset: Dataset | None = None
   ) -> 'Experiment':
     """Builds all parts.
 
@@ -88,7 +91,6 @@ class Experiment:
         data are not there.
     """
     devices = Devices(limit=config.num_devices)
-    devices.share(config.batch_size)
     if dataset is None:
       dataset = load_dataset(
         config.dataset,
@@ -110,10 +112,10 @@ class Experiment:
       config.model_name,
       num_classes=dataset.num_classes,
       num_labels=config.num_objects,
-      **config.model,
+      **dataclasses.asdict(config.model),
     )
     require_sense(config, dataset)
-    fields = dict(config.optimizer)
+    fields = dataclasses.asdict(config.optimizer)
     use_epsilon_hat = fields.pop('use_epsilon_hat')
     try:
       schedule = create_schedule(steps_per_epoch=steps_per_epoch, **fields)
@@ -186,25 +188,39 @@ class Experiment:
   def _data(self) -> dict[int, tuple[Split, DeviceData]]:
     return {}
 
-  def train_fn(self) -> TrainFn:
-    """The compiled training function."""
+  def steps(self, keys: RunKeys, *, share: int, axis_name: str) -> Steps:
+    """What trains one device, with keys that may be another seed's.
+
+    Args:
+      keys: all randomness.
+      share: examples of a batch that a device takes.
+      axis_name: of the devices.
+    """
     train_step = create_train_step(
       self.model.apply,
       self.objective,
       self.optimizer,
-      dropout_key=self.keys.dropout,
+      dropout_key=keys.dropout,
       num_labels=self.config.num_objects,
     )
     make_batch = create_make_batch(
-      self.examples, augmentation_key=self.keys.augmentation
+      self.examples, augmentation_key=keys.augmentation
     )
-    train_fn = self.devices.train_fn(
+    return create_steps(
       train_step,
       make_batch,
       batch_size=self.config.batch_size,
+      share=share,
       steps_per_epoch=self.steps_per_epoch,
       num_classes=self.dataset.num_classes,
+      axis_name=axis_name,
     )
+
+  def train_fn(self) -> TrainFn:
+    """The compiled training function."""
+    share = self.devices.share(self.config.batch_size)
+    steps = self.steps(self.keys, share=share, axis_name=DEVICE_AXIS)
+    train_fn = self.devices.train_fn(steps)
     if not self.config.stream_images:
       return train_fn
     return stream_training(
@@ -227,10 +243,9 @@ class Experiment:
       split: one of the data set's.
       on_batch: called with the number of examples that are under way.
     """
-    size, batch_size = (
-      self.examples.test_size(len(split)),
-      self.config.batch_size,
-    )
+    size = self.examples.test_size(len(split))
+    # Padded examples do not count, so any multiple will do.
+    batch_size = self.devices.multiple(self.config.batch_size)
     return evaluate(
       self._eval_fn,
       params,

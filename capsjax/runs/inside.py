@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from capsjax.runs.trained import Trained
+from capsjax.runs.trained_run import TrainedRun
 
 
 class Inside(NamedTuple):
@@ -28,7 +28,7 @@ class Inside(NamedTuple):
 
 
 def look_inside(
-  trained: Trained, images: Float[np.ndarray, 'n h w c']
+  trained: TrainedRun, images: Float[np.ndarray, 'n h w c']
 ) -> Inside:
   """Routes images and reads what is between the layers.
 

@@ -9,7 +9,6 @@ with the same names as in TensorBoard; a number that is not finite is null.
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from capsjax.errors import UserError
-
-FILE_NAME = 'metrics.jsonl'
+from capsjax.files import write_file
+from capsjax.runs.folder import RunFolder
 
 
 class MetricsWriter:
@@ -31,7 +30,7 @@ class MetricsWriter:
   those of a few seconds.
 
   Args:
-    directory: the run's folder; made if absent.
+    folder: that of the run; made if absent.
     resume_step: the step the run goes on from. What an earlier process wrote
       of later steps is dropped, since the run will write it again.
     steps_per_epoch: if given, every line tells its epoch.
@@ -42,14 +41,14 @@ class MetricsWriter:
 
   def __init__(
     self,
-    directory: Path | str,
+    folder: RunFolder,
     *,
     resume_step: int = 0,
     steps_per_epoch: int | None = None,
   ) -> None:
     from tensorboardX import SummaryWriter  # 0.3 s, so not for every import
 
-    self._path = Path(directory).absolute() / FILE_NAME
+    self._path = folder.metrics.absolute()
     self._steps_per_epoch = steps_per_epoch
     with self._write_errors_for_user():
       self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,9 +143,7 @@ def _drop_lines_after(path: Path, step: int) -> None:
     if (found := read_line(line)) and found['step'] <= step
   )
   if new != old:
-    replacement = path.with_suffix('.tmp')
-    replacement.write_bytes(new)
-    os.replace(replacement, path)
+    write_file(path, new)
 
 
 def read_line(line: bytes) -> dict[str, Any] | None:

@@ -1,9 +1,7 @@
 """Parts of a run that several fields of its configuration decide together."""
 
+import dataclasses
 import functools
-import inspect
-
-from ml_collections import ConfigDict
 
 from capsjax.data import Dataset
 from capsjax.errors import UserError
@@ -13,6 +11,7 @@ from capsjax.examples import (
   Preparation,
   SingleExamples,
 )
+from capsjax.runs.config import CapsNetConfig, Config
 from capsjax.training import (
   Objective,
   capsule_losses,
@@ -30,19 +29,20 @@ _OBJECTIVES = {
 }
 
 
-def create_objective(config: ConfigDict) -> Objective:
+def create_objective(config: Config) -> Objective:
   """What the configuration's model is trained for."""
   function, _ = _OBJECTIVES[config.model_name, config.num_objects]
-  return functools.partial(function, **config.loss)
+  weights = dataclasses.asdict(config.loss) if config.loss else {}
+  return functools.partial(function, **weights)
 
 
-def classification_loss_name(config: ConfigDict) -> str:
+def classification_loss_name(config: Config) -> str:
   """What the classification loss of the configuration's model is called."""
   _, name = _OBJECTIVES[config.model_name, config.num_objects]
   return name
 
 
-def require_sense(config: ConfigDict, dataset: Dataset) -> None:
+def require_sense(config: Config, dataset: Dataset) -> None:
   """Refuses fields that do not go together, or not with the data.
 
   Args:
@@ -58,15 +58,8 @@ def require_sense(config: ConfigDict, dataset: Dataset) -> None:
       'stop_at_accuracy has nothing to go by; hold images out with '
       '--config.validation_size=5000, or --config.select_best_by=test'
     )
-  objective, _ = _OBJECTIVES[config.model_name, config.num_objects]
-  unused = set(config.loss) - set(inspect.signature(objective).parameters)
-  if unused:
-    raise UserError(
-      f'model_name={config.model_name} has no use for loss.{min(unused)}; '
-      'leave out of the configuration what it does not use: config.loss = '
-      'ConfigDict()'
-    )
-  has_decoder = config.model.get('has_decoder', False)
+  model = config.model
+  has_decoder = isinstance(model, CapsNetConfig) and model.has_decoder
   if config.images.standardize and has_decoder:
     raise UserError(
       'standardised images are not in [0, 1], where the decoder draws; set '
@@ -88,7 +81,7 @@ def require_sense(config: ConfigDict, dataset: Dataset) -> None:
     )
 
 
-def create_examples(config: ConfigDict, num_classes: int) -> Examples:
+def create_examples(config: Config, num_classes: int) -> Examples:
   """How examples are made of images.
 
   Args:
@@ -98,9 +91,9 @@ def create_examples(config: ConfigDict, num_classes: int) -> Examples:
   preparation = Preparation(
     crop_size=config.images.crop_size,
     standardize=config.images.standardize,
-    **config.augmentation,
+    **dataclasses.asdict(config.augmentation),
   )
   singles = SingleExamples(num_classes, preparation)
   if config.num_objects == 1:
     return singles
-  return PairExamples(singles, **config.pairs)
+  return PairExamples(singles, **dataclasses.asdict(config.pairs))

@@ -1,17 +1,16 @@
 """What a person reads before, during and after training."""
 
 import math
-from pathlib import Path
-
-from ml_collections import ConfigDict
 
 from capsjax.models import CapsNet
+from capsjax.runs.config import Config, LossConfig
 from capsjax.runs.experiment import Experiment, count_parameters
+from capsjax.runs.folder import RunFolder
 from capsjax.training import Plan, Results, TrainState
 
 
 def start_summary(
-  experiment: Experiment, plan: Plan, workdir: Path, state: TrainState
+  experiment: Experiment, plan: Plan, folder: RunFolder, state: TrainState
 ) -> str:
   """What is about to be trained, on what, and where it is written."""
   dataset, config = experiment.dataset, experiment.config
@@ -32,7 +31,7 @@ def start_summary(
     'training': f'{_epochs(config.num_epochs)} of {plan.steps_per_epoch} '
     f'steps, batch {config.batch_size}, {start}',
     'best': _selection(experiment),
-    'run': f'{workdir} (tensorboard --logdir {workdir})',
+    'run': f'{folder} (tensorboard --logdir {folder})',
   }
   return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
 
@@ -78,27 +77,27 @@ def warning_of_no_learning(
   )
 
 
-def _margin_loss_of_the_blind(config: ConfigDict, num_classes: int) -> float:
+def _margin_loss_of_the_blind(config: Config, num_classes: int) -> float:
   """The least margin loss of lengths that do not depend on the image.
 
   The classes are as frequent as each other.
   """
-  loss, present = config.loss, config.num_objects
-  absent = loss.get('down_weight', 0.5) * (num_classes - present)
+  loss, present = config.loss or LossConfig(), config.num_objects
+  absent = loss.down_weight * (num_classes - present)
   # The least of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
-  span = loss.get('positive_margin', 0.9) - loss.get('negative_margin', 0.1)
+  span = loss.positive_margin - loss.negative_margin
   return span**2 * present * absent / (present + absent)
 
 
 def closing_lines(
-  results: Results, epochs: float, workdir: Path, minutes: float
+  results: Results, epochs: float, folder: RunFolder, minutes: float
 ) -> str:
   """What came of it, and how to look further."""
   return (
     f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
     f'of {results.count:,} images) after {_epochs(epochs)}; {minutes:.1f} '
     'minutes\nlook further: python -m capsjax.main evaluate --workdir '
-    f'{workdir}'
+    f'{folder}'
   )
 
 

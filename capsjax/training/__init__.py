@@ -1,4 +1,4 @@
-"""Training and evaluation on one or more devices; nothing here touches a file."""
+"""Training and evaluation on one or more devices, without files."""
 
 from capsjax.training.evaluate import (
   EvalStep,
@@ -27,6 +27,7 @@ from capsjax.training.optimizer import (
   create_schedule,
 )
 from capsjax.training.parallel import (
+  DEVICE_AXIS,
   Devices,
   TrainFn,
 )
@@ -45,10 +46,11 @@ from capsjax.training.state import (
   create_state,
 )
 from capsjax.training.step import (
+  Steps,
   TrainStep,
+  create_steps,
   create_train_step,
   gradient_norms,
-  take_steps,
 )
 from capsjax.training.streaming import (
   stream_evaluation,
@@ -57,6 +59,7 @@ from capsjax.training.streaming import (
 )
 
 __all__ = [
+  'DEVICE_AXIS',
   'Devices',
   'EvalStep',
   'EvaluateFn',
@@ -86,6 +89,7 @@ __all__ = [
   'sigmoid_losses',
   'stream_evaluation',
   'stream_training',
-  'take_steps',
+  'Steps',
+  'create_steps',
   'window',
 ]

@@ -1,22 +1,60 @@
 """Evaluation over a whole set: every example exactly once."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from jaxtyping import Array, Float32, Int32
 
 from capsjax.examples import DeviceData, Examples
 from capsjax.training.metrics import Metrics
 from capsjax.training.objective import Objective
 
-# Called with parameters, a split, and arrays int32 [b] and float32 [b]: the
-# numbers of examples and their weights.
-EvalStep = Callable[..., Metrics]
-# The same of many batches, [n, b], and with the metrics of the calls before, to
-# which theirs are added. A call waits for the one before: on a CPU, calls that
-# several devices take at once, and in which they wait for each other, can take
-# all threads and wait forever.
-EvaluateFn = Callable[..., Metrics]
+
+class EvalStep(Protocol):
+  """Evaluates one batch on one device."""
+
+  def __call__(
+    self,
+    params: Any,
+    data: DeviceData,
+    indices: Int32[Array, ' batch'],
+    weights: Float32[Array, ' batch'],
+  ) -> Metrics:
+    """Sums metrics over some examples.
+
+    Args:
+      params: the parameters of the model.
+      data: the split.
+      indices: the numbers of the examples.
+      weights: 1 for each, 0 for padding.
+    """
+
+
+class EvaluateFn(Protocol):
+  """Evaluates many batches on all devices."""
+
+  def __call__(
+    self,
+    params: Any,
+    data: DeviceData,
+    indices: Int32[Array | np.ndarray, 'batches batch'],
+    weights: Float32[Array | np.ndarray, 'batches batch'],
+    metrics: Metrics,
+  ) -> Metrics:
+    """Adds the metrics of some examples to those of the calls before.
+
+    A call waits for the one before. On a CPU, two calls that are made at once
+    on several devices, and in which these wait for each other, can take all
+    threads and wait forever.
+
+    Args:
+      params: the parameters of the model, on every device.
+      data: the split, on every device.
+      indices: the numbers of the examples.
+      weights: 1 for each, 0 for padding.
+      metrics: the sums so far.
+    """
 
 
 def create_eval_step(

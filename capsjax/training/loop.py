@@ -97,6 +97,15 @@ class SavesStates(Protocol):
     """Returns once everything is on disk."""
 
 
+class Agree(Protocol):
+  """Such as `Devices.agree`."""
+
+  def __call__(
+    self, flags: Callable[[], tuple[bool, ...]]
+  ) -> Callable[[], tuple[bool, ...]]:
+    """Asks all processes for flags; the answer is read later."""
+
+
 def fit(
   state: TrainState,
   *,
@@ -109,7 +118,7 @@ def fit(
   checkpointer: SavesStates,
   reporter: ReportsMetrics,
   is_stopped: Callable[[], bool],
-  any_process: Callable[[bool], bool],
+  agree: Agree,
 ) -> TrainState:
   """Trains from `state` to the end of the plan, or until asked to stop.
 
@@ -126,8 +135,9 @@ def fit(
     checkpointer: saves states.
     reporter: shows and writes metrics.
     is_stopped: asked after every call whether to leave.
-    any_process: tells whether a flag is set in any process of the run. All of
-      them save and leave together, for each does so only in company.
+    agree: `Devices.agree`. Saving is a collective operation, so the processes
+      of a run decide together when to save and when to leave. They act on the
+      answer one call after they ask, so that no call waits for it.
 
   Returns:
     The last state, which has been saved.
@@ -138,7 +148,7 @@ def fit(
   """
   step = int(state.step)
   saved_step, saved_at = step, time.monotonic()
-  permutation, permuted_epoch = None, None
+  permutation, permuted_epoch = jnp.zeros(0, jnp.int32), -1
 
   def save():
     nonlocal saved_step, saved_at
@@ -147,8 +157,19 @@ def fit(
     checkpointer.save_latest(step, state)
     saved_step, saved_at = step, time.monotonic()
 
-  # The best is known again when a run is continued.
-  while not plan.is_over(step, best) and not any_process(is_stopped()):
+  def flags():
+    elapsed = time.monotonic() - saved_at
+    return is_stopped(), elapsed >= plan.checkpoint_every_seconds
+
+  answer = agree(flags)
+  # The best of a continued run is known: it may have come to its end.
+  while not plan.is_over(step, best):
+    stop, is_due = answer()
+    if is_due and step != saved_step:
+      save()
+    if stop:
+      break
+    answer = agree(flags)
     epoch = step // plan.steps_per_epoch
     if epoch != permuted_epoch:
       permutation = _permutations(order_key, epoch, len(data.labels))
@@ -164,9 +185,7 @@ def fit(
         _require_finite(step, state)
         checkpointer.save_best(step, state, metric=score)
         best = score
-    elapsed = time.monotonic() - saved_at
-    is_due = any_process(elapsed >= plan.checkpoint_every_seconds)
-    if is_due or plan.saves_after(step):
+    if plan.saves_after(step):
       save()
   if step != saved_step:
     save()

@@ -6,26 +6,49 @@ cross them. In a run of several processes each one drives its own devices and
 holds all of the data.
 """
 
+import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
+from jaxtyping import Array, Int32
 
 from capsjax.errors import UserError
-from capsjax.examples import DeviceData, MakeBatch
+from capsjax.examples import DeviceData
 from capsjax.training.evaluate import EvalStep, EvaluateFn
-from capsjax.training.metrics import Metrics
 from capsjax.training.state import TrainState
-from capsjax.training.step import TrainStep, take_steps
+from capsjax.training.step import Steps
 
-_AXIS = 'devices'
+DEVICE_AXIS = 'devices'
 
-# Called as train(state, data, permutation, num_steps).
-TrainFn = Callable[..., tuple[TrainState, Metrics]]
+
+class TrainFn(Protocol):
+  """Takes training steps on all devices."""
+
+  def __call__(
+    self,
+    state: TrainState,
+    data: DeviceData,
+    permutation: Int32[Array, '*seeds size'],
+    num_steps: int,
+  ) -> tuple[TrainState, Any]:
+    """Takes the next steps of an epoch.
+
+    Args:
+      state: where to start from, on every device; it is consumed.
+      data: the training set, on every device.
+      permutation: the order of its examples in this epoch.
+      num_steps: how many steps, within the epoch.
+
+    Returns:
+      The last state, and the metrics of all steps; of several seeds that are
+      trained at once, those of each.
+    """
+
 
 # Batches that an accelerator works through without the host: some seconds on a
 # slow one, and far longer on all of them than a call takes to make.
@@ -91,11 +114,36 @@ class Devices:
     num_calls = -(-num_batches // _MOST_BATCHES_PER_CALL)
     return -(-num_batches // num_calls)
 
-  def any_process(self, flag: bool) -> bool:
-    """Whether the flag is set in any process; all of them must ask."""
+  def multiple(self, batch_size: int) -> int:
+    """The least multiple of the number of devices that is not smaller."""
+    return -(-batch_size // self.count) * self.count
+
+  def agree(
+    self, flags: Callable[[], tuple[bool, ...]]
+  ) -> Callable[[], tuple[bool, ...]]:
+    """Asks all processes which flags are set in any of them.
+
+    All processes must ask. Nobody waits before the answer is read: the question
+    is queued on the devices behind the work that they have by then.
+
+    Args:
+      flags: tells those of this process.
+
+    Returns:
+      A function that waits for the answer: whether each is set anywhere. In a
+      run of one process, whether it is set when the answer is read.
+    """
     if jax.process_count() == 1:
-      return flag
-    return bool(multihost_utils.process_allgather(np.array(flag)).any())
+      return flags
+    mesh = jax.sharding.Mesh(np.array(self._devices), (DEVICE_AXIS,))
+    by_device = jax.sharding.NamedSharding(
+      mesh, jax.sharding.PartitionSpec(DEVICE_AXIS)
+    )
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    mine = np.tile(np.array(flags()), (len(self._local), 1))
+    asked = jax.make_array_from_process_local_data(by_device, mine)
+    answer = _any_row(asked, everywhere)
+    return lambda: tuple(np.asarray(answer.addressable_data(0)).tolist())
 
   def require_same(self, number: int, what: str) -> None:
     """Refuses a run whose processes start from different numbers.
@@ -113,55 +161,26 @@ class Devices:
 
   def replicate(self, tree: Any) -> Any:
     """Puts a pytree of arrays on every local device."""
-    mesh = jax.sharding.Mesh(np.array(self._local), (_AXIS,))
+    mesh = jax.sharding.Mesh(np.array(self._local), (DEVICE_AXIS,))
     everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     return jax.device_put(tree, everywhere)
 
-  def train_fn(
-    self,
-    train_step: TrainStep,
-    make_batch: MakeBatch,
-    *,
-    batch_size: int,
-    steps_per_epoch: int,
-    num_classes: int,
-  ) -> TrainFn:
+  def train_fn(self, steps: Steps) -> TrainFn:
     """Compiles a function that takes many training steps in one call.
 
     Args:
-      train_step: one step on one device.
-      make_batch: makes the batch of a step.
-      batch_size: of all devices together.
-      steps_per_epoch: the number of steps of an epoch.
-      num_classes: the number of classes.
+      steps: takes them on one device, with the axis name `DEVICEDEVICE_AXIS`.
 
     Returns:
-      `train(state, data, permutation, num_steps)`: the state, which it
-      consumes, after `num_steps` more steps of the epoch whose order is
-      `permutation`, and their metrics. It is compiled anew for each number of
-      steps.
+      The function, which is compiled anew for each number of steps.
     """
-    share = self.share(batch_size)
 
     def run(device, state, data, permutation, num_steps):
-      positions = device * share + jnp.arange(share, dtype=jnp.int32)
-
-      def one_step(state):
-        start = (state.step % steps_per_epoch) * batch_size + device * share
-        indices = jax.lax.dynamic_slice(permutation, (start,), (share,))
-        batch = make_batch(data, indices, state.step, positions)
-        return train_step(state, batch, axis_name=_AXIS)
-
-      return take_steps(one_step, state, num_steps, num_classes=num_classes)
+      return steps(state, data, permutation, device, num_steps)
 
     mapped = self._pmap(run, mapped=1, arguments=5, donated=(1,), static=(4,))
 
-    def train(
-      state: TrainState,
-      data: DeviceData,
-      permutation: jax.Array,
-      num_steps: int,
-    ) -> tuple[TrainState, Metrics]:
+    def train(state, data, permutation, num_steps):
       return mapped(self._indices(), state, data, permutation, num_steps)
 
     return train
@@ -183,7 +202,7 @@ class Devices:
         lambda batch: eval_step(params, data, *batch), (indices, weights)
       )
       metrics = jax.tree.map(lambda m: m.sum(0), metrics)
-      return before.merge(jax.lax.psum(metrics, _AXIS))
+      return before.merge(jax.lax.psum(metrics, DEVICE_AXIS))
 
     mapped = self._pmap(run, mapped=2, arguments=5)
 
@@ -196,7 +215,7 @@ class Devices:
   def _pmap(self, function, *, mapped, arguments, donated=(), static=()):
     return jax.pmap(
       function,
-      axis_name=_AXIS,
+      axis_name=DEVICE_AXIS,
       in_axes=(0,) * mapped + (None,) * (arguments - mapped),
       out_axes=None,
       devices=None if jax.process_count() > 1 else self._devices,
@@ -216,3 +235,8 @@ class Devices:
     batches, size = array.shape
     shares = array.reshape(batches, self.count, self.share(size))
     return shares.swapaxes(0, 1)[self._indices()]
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _any_row(flags, sharding):
+  return jax.lax.with_sharding_constraint(jnp.any(flags, 0), sharding)

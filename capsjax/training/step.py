@@ -1,20 +1,61 @@
-"""One training step as a pure function of one device."""
+"""Training steps as pure functions of one device."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int32, Key
 
-from capsjax.examples import Batch
+from capsjax.examples import Batch, DeviceData, MakeBatch
 from capsjax.training.metrics import Metrics
 from capsjax.training.objective import Objective
 from capsjax.training.state import TrainState
 
-# Called as train_step(state, batch, *, axis_name=None).
-TrainStep = Callable[..., tuple[TrainState, Metrics]]
+
+class TrainStep(Protocol):
+  """Takes one step; `create_train_step` makes one."""
+
+  def __call__(
+    self, state: TrainState, batch: Batch, *, axis_name: str | None = None
+  ) -> tuple[TrainState, Metrics]:
+    """Takes one step on the examples of one device.
+
+    Args:
+      state: before the step.
+      batch: the examples.
+      axis_name: of the devices over which gradients are averaged and metrics
+        summed; None for one device.
+
+    Returns:
+      The state after the step, and the metrics before it.
+    """
+
+
+class Steps(Protocol):
+  """Takes steps of an epoch; `create_steps` makes one."""
+
+  def __call__(
+    self,
+    state: TrainState,
+    data: DeviceData,
+    permutation: Int32[Array, ' size'],
+    device: int | Int32[Array, ''],
+    num_steps: int,
+  ) -> tuple[TrainState, Metrics]:
+    """Takes the next steps on the share of one device.
+
+    Args:
+      state: where to start from.
+      data: the training set.
+      permutation: the order of its examples in this epoch.
+      device: the number of this device.
+      num_steps: how many steps, within the epoch; static.
+
+    Returns:
+      The last state, and the metrics of all steps.
+    """
 
 
 def create_train_step(
@@ -103,33 +144,52 @@ def gradient_norms(
   return {name: optax.tree.norm(part) for name, part in gradients.items()}
 
 
-def take_steps(
-  one_step: Callable[[TrainState], tuple[TrainState, Metrics]],
-  state: TrainState,
-  num_steps: int,
+def create_steps(
+  train_step: TrainStep,
+  make_batch: MakeBatch,
   *,
+  batch_size: int,
+  share: int,
+  steps_per_epoch: int,
   num_classes: int,
-) -> tuple[TrainState, Metrics]:
-  """Takes training steps one after another, on the device.
+  axis_name: str,
+) -> Steps:
+  """Makes the function that trains one device through a part of an epoch.
 
   Args:
-    one_step: takes one step from a state.
-    state: where to start from.
-    num_steps: how many; static, for a GPU asks the host before each turn of a
-      loop whose length it does not know.
+    train_step: takes one step.
+    make_batch: makes the batch of a step.
+    batch_size: of all devices together.
+    share: examples of a batch that each device takes.
+    steps_per_epoch: the number of steps of an epoch.
     num_classes: the number of classes.
+    axis_name: of the devices.
 
   Returns:
-    The last state and the metrics of all steps.
+    The function.
   """
-  # Without the loop, in which XLA's code for a CPU is slower.
-  if num_steps == 1:
-    return one_step(state)
 
-  def body(_, carry):
-    state, metrics = carry
-    state, more = one_step(state)
-    return state, metrics.merge(more)
+  def steps(state, data, permutation, device, num_steps):
+    positions = device * share + jnp.arange(share, dtype=jnp.int32)
 
-  carry = state, Metrics.empty(num_classes)
-  return jax.lax.fori_loop(0, num_steps, body, carry)
+    def one_step(state):
+      start = (state.step % steps_per_epoch) * batch_size + device * share
+      indices = jax.lax.dynamic_slice(permutation, (start,), (share,))
+      batch = make_batch(data, indices, state.step, positions)
+      return train_step(state, batch, axis_name=axis_name)
+
+    # XLA's code for a CPU is slower inside a loop.
+    if num_steps == 1:
+      return one_step(state)
+
+    def body(_, carry):
+      state, metrics = carry
+      state, more = one_step(state)
+      return state, metrics.merge(more)
+
+    # The length is static: of an unknown one, a GPU asks the host at each turn.
+    return jax.lax.fori_loop(
+      0, num_steps, body, (state, Metrics.empty(num_classes))
+    )
+
+  return steps

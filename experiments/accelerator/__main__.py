@@ -95,7 +95,7 @@ def _measure(figures: Figures, *, tiny: bool) -> None:
   from capsjax import runtime
   from experiments.accelerator import kernels, measurements
   from experiments.benchmarks.__main__ import available
-  from experiments.benchmarks.child import Case
+  from experiments.benchmarks.case import Case
 
   runtime.start()
   figures.measure('machine', measurements.describe, seconds=1)

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from experiments.benchmarks import steps
-from experiments.benchmarks.child import Case
+from experiments.benchmarks.case import Case
 
 _MOST_KERNELS = 40
 

@@ -12,7 +12,7 @@ from capsjax.examples import Batch
 from experiments import machine
 from experiments.accelerator.figures import Figures
 from experiments.benchmarks import epochs, limits, ours, parts, routing, steps
-from experiments.benchmarks.child import Case
+from experiments.benchmarks.case import Case
 from experiments.benchmarks.timing import ratio, spread, take_turns
 
 # Of a batch whose loss and gradient are computed on the CPU too.

@@ -13,34 +13,10 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-  """What is trained, and how often.
-
-  Attributes:
-    contender: a name in `steps.CONTENDERS`.
-    batch: the number of images.
-    dtype: 'float32' or 'bfloat16'.
-    sizes: fields of the network other than the paper's.
-    image_shape: height, width, channels.
-    num_classes: the number of classes.
-    num_devices: the number of devices.
-    repeats: steps that are timed.
-  """
-
-  contender: str
-  batch: int
-  dtype: str = 'float32'
-  sizes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  image_shape: tuple[int, int, int] = (28, 28, 1)
-  num_classes: int = 10
-  num_devices: int = 1
-  repeats: int = 1
+from experiments.benchmarks.case import Case
 
 
 def run(case: Case) -> dict[str, Any]:

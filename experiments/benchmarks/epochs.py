@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from experiments.benchmarks import ours, steps
-from experiments.benchmarks.child import Case
+from experiments.benchmarks.case import Case
 from experiments.benchmarks.steps import Step
 
 _MOST_WORKERS = 4

@@ -15,7 +15,7 @@ from experiments.benchmarks import (
   steps,
   work,
 )
-from experiments.benchmarks.child import Case
+from experiments.benchmarks.case import Case
 from experiments.benchmarks.timing import ratio, spread, take_turns
 
 Row = dict[str, Any]

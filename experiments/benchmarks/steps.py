@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from experiments.benchmarks import naive, ours
-from experiments.benchmarks.child import Case
+from experiments.benchmarks.case import Case
 
 # Takes so many steps and returns the last loss, when that is computed.
 Step = Callable[[], Any]

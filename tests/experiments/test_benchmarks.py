@@ -20,7 +20,7 @@ from experiments.benchmarks import (
   timing,
   work,
 )
-from experiments.benchmarks.child import Case
+from experiments.benchmarks.case import Case
 from tests.ops.precision import relative_error
 
 SIZES = {'conv_features': 8, 'num_types': 2, 'decoder_sizes': (8, 12)}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from capsjax.errors import UserError
 from capsjax.runs import configuration
-from capsjax.runs.trained import Trained
+from capsjax.runs.trained_run import TrainedRun
 from experiments import suite
 from experiments.comparison import Comparison
 from experiments.ensemble import ensemble_error
@@ -56,7 +56,7 @@ def printed(place):
 def lengths(workdir):
   """Of the class capsules of all test images, by NumPy; and the labels."""
   config = configuration.load(workdir / configuration.FILE_NAME)
-  trained = Trained.open(config, workdir, checkpoint_name='latest')
+  trained = TrainedRun.open(config, workdir, checkpoint_name='latest')
   test = trained.experiment.dataset.test
   apply = jax.jit(trained.experiment.model.apply)
   output = apply({'params': trained.params}, np.float32(test.images / 255))

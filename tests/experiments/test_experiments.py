@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from capsjax.runs import configuration
-from capsjax.runs.rules import flatten
+from capsjax.runs.fields import flatten
 from experiments import routing_analysis, runs, suite, tables
 from experiments.runs import Place
 from tests.running import REPOSITORY, beside, run
@@ -127,7 +127,7 @@ def test_rows_of_table_1_are_what_their_names_say(name):
       assert config.model_name == 'baseline'
       continue
     assert config.model_name == 'capsnet'
-    assert config.model.num_iterations == ROUTING[words[0]]
+    assert config.model.routing.num_iterations == ROUTING[words[0]]
     assert config.model.has_decoder == ('reconstruction' in words)
 
 

@@ -242,7 +242,7 @@ def test_help_names_runs_sizes_and_seeds(command, no_training):
     (['--only', 'tiny', 'larg'], 'no run larg; did you mean large?'),
     (['--config.batchsize=3'], 'did you mean batch_size'),
     (['--config.batch_size=many'], 'batch_size'),
-    (['--noconfig.model.leaki'], 'did you mean model.leaky'),
+    (['--noconfig.model.leaki'], 'did you mean model.routing.leaky'),
     (['--config.batch_size=0'], 'at least 1'),
     (['--config.dataset=mnist', '--data-dir=/nowhere'], '/nowhere'),
     (['--table', '--only', 'larg'], 'no run larg'),

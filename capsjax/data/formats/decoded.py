@@ -1,13 +1,13 @@
 """Keeps decoded arrays beside the records that they were decoded from."""
 
-import contextlib
 import logging
 import pathlib
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from capsjax.files import write_file
 
 _NAME = 'capsjax.npz'
 _FINGERPRINT = 'fingerprint'
@@ -57,14 +57,7 @@ def _read(path: pathlib.Path, fingerprint: str) -> dict[str, np.ndarray] | None:
 
 
 def _write(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
-  """Writes the file whole or not at all."""
-  # Not by tempfile: others who share the folder could not read its file.
-  temporary = path.with_name(f'{_NAME}.{secrets.token_hex(8)}')
   try:
-    with temporary.open('xb') as file:
-      np.savez(file, **arrays)
-    temporary.replace(path)
+    write_file(path, lambda file: np.savez(file, **arrays))
   except OSError as error:
     logging.getLogger(__name__).warning('cannot keep %s: %s', path, error)
-    with contextlib.suppress(OSError):
-      temporary.unlink()

@@ -5,8 +5,8 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from capsjax.cache import cache_dir
 from capsjax.errors import UserError
+from capsjax.files import cache_dir
 
 _TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 18

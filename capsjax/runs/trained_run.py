@@ -1,85 +1,109 @@
-"""A run that was trained before, opened to be read."""
+"""A trained run, opened to be read."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from ml_collections import ConfigDict
+import numpy as np
+from jaxtyping import Float, UInt8
 
-from capsjax.data import Dataset
+from capsjax.data import Dataset, Split
 from capsjax.errors import UserError
+from capsjax.examples import Preparation, SingleExamples
 from capsjax.runs import configuration
+from capsjax.runs.config import Config
 from capsjax.runs.experiment import Experiment
-from capsjax.runs.folder import CHECKPOINTS, is_claimed
+from capsjax.runs.folder import RunFolder
 from capsjax.runs.inference import Inference
 from capsjax.runs.restore import restore
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedRun:
   """A run and one of its checkpoints.
 
   Attributes:
     experiment: the parts of the run.
     inference: its model on its test set.
-    workdir: its folder.
+    folder: its folder.
     step: the step of the checkpoint.
     params: its parameters, on every device.
   """
 
   experiment: Experiment
   inference: Inference
-  workdir: Path
+  folder: RunFolder
   step: int
   params: Any
 
   @classmethod
   def open(
     cls,
-    config: ConfigDict,
     workdir: Path,
     *,
-    checkpoint_name: str,
+    config: Config | None = None,
+    checkpoint_name: str = 'latest',
     dataset: Dataset | None = None,
-  ) -> 'Trained':
+  ) -> 'TrainedRun':
     """Reads the data, unless given, and a checkpoint.
 
     Args:
-      config: the configuration.
       workdir: the folder of the run.
+      config: the configuration, if not that in the folder.
       checkpoint_name: 'latest', 'best', or the number of a step.
       dataset: in place of the data, which are then not read.
 
     Raises:
       UserError: if there is no such run or checkpoint.
     """
-    which = parse_checkpoint(checkpoint_name)
-    if not (workdir / configuration.FILE_NAME).is_file():
-      raise UserError(
-        f'{workdir} holds no run; train one with --config FILE --workdir '
-        f'{workdir}'
-      )
-    experiment = Experiment.create(config, dataset)
+    which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
+    folder.require_run()
+    experiment = Experiment.create(
+      config or configuration.load(folder.config), dataset
+    )
     restored = restore(
-      workdir / CHECKPOINTS,
+      folder.checkpoints,
       experiment.state_template(),
       which=which,
       warn=print,
     )
     if restored is None:
-      raise UserError(f'{workdir} has no checkpoint yet; train it first')
-    if is_claimed(workdir):
+      raise UserError(f'{folder} has no checkpoint yet; train it first')
+    if folder.is_claimed():
       print(
-        f'{workdir} is being trained; this is its checkpoint of step '
+        f'{folder} is being trained; this is its checkpoint of step '
         f'{restored.step:,}'
       )
     return cls(
       experiment,
       Inference(experiment),
-      workdir,
+      folder,
       restored.step,
       experiment.devices.replicate(restored.state.params),
     )
+
+  def scores(
+    self, images: UInt8[np.ndarray, 'n h w c']
+  ) -> Float[np.ndarray, 'n num_classes']:
+    """The evidence for each class in images of one's own.
+
+    Args:
+      images: of the size of the training images; those of a run on pairs, as
+        large as pairs are.
+    """
+    experiment, examples = self.experiment, self.experiment.examples
+    if examples.num_objects > 1:
+      # They show several objects already.
+      examples = SingleExamples(examples.num_classes, Preparation())
+    shown = Split(images, np.zeros(len(images), np.int32))
+    dataset = dataclasses.replace(
+      experiment.dataset, train=shown, test=shown, validation=None
+    )
+    experiment = dataclasses.replace(
+      experiment, dataset=dataset, examples=examples
+    )
+    positions = np.arange(len(images))
+    return Inference(experiment).apply(self.params, positions).scores
 
 
 def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:

@@ -1,0 +1,204 @@
+"""Trains a run from where it is: what is loaded, saved, shown and written."""
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import jax
+
+from capsjax.runs import configuration, dataset_file
+from capsjax.runs.checkpoint import Checkpointer
+from capsjax.runs.config import Config
+from capsjax.runs.diagnosis import diagnosis_line
+from capsjax.runs.experiment import Experiment
+from capsjax.runs.folder import RunFolder
+from capsjax.runs.metrics_file import MetricsWriter, NullWriter
+from capsjax.runs.monitor import Monitor
+from capsjax.runs.restore import best_metric, restore
+from capsjax.runs.summary import closing_lines, start_summary
+from capsjax.runs.trained_run import parse_checkpoint
+from capsjax.training import (
+  Devices,
+  Plan,
+  Progress,
+  Reporter,
+  Results,
+  StopRequest,
+  TrainState,
+  fit,
+)
+
+
+def train(
+  config: Config, workdir: Path, *, checkpoint_name: str = 'latest'
+) -> Results | None:
+  """Trains to the end of the configuration, or until interrupted.
+
+  Args:
+    config: the configuration.
+    workdir: the folder of the run, which is continued if there is one.
+    checkpoint_name: 'latest', 'best', or the number of a step: where the run
+      is continued from. What came after that is trained anew.
+
+  Returns:
+    The metrics on the test set, or None if interrupted.
+
+  Raises:
+    UserError: if the run cannot be started or continued, or diverges.
+  """
+  started = time.monotonic()
+  is_primary = jax.process_index() == 0
+  say = _say if is_primary else _be_silent
+  which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
+  # Mistakes are told before the data are read.
+  configuration.require_continues(config, folder.config)
+  Devices(limit=config.num_devices).share(config.batch_size)
+  experiment = Experiment.create(config)
+  plan = create_plan(experiment)
+  with folder.claimed() if is_primary else nullcontext():
+    # Another process may have trained here while the data were read.
+    configuration.require_continues(config, folder.config)
+    dataset_file.require_same(experiment.dataset, folder)
+    state, best = _restore_or_create(experiment, folder, which, say)
+    experiment.devices.require_same(int(state.step), 'checkpoints')
+    experiment.devices.require_same(
+      round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
+    )
+    if is_primary:
+      configuration.save(config, folder.config)
+      dataset_file.save(experiment.dataset, folder)
+    say(start_summary(experiment, plan, folder, state))
+    state, monitor = _train(experiment, plan, folder, state, best)
+  step = int(state.step)
+  if not plan.is_over(step, monitor.best):
+    say(
+      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
+      f'on: python -m capsjax.main --workdir {workdir}'
+    )
+    return None
+  # A run that was finished before is measured again, but not written again.
+  results = monitor.test or experiment.evaluate(
+    experiment.devices.replicate(state.params), experiment.dataset.test
+  )
+  minutes = (time.monotonic() - started) / 60
+  diagnosis = diagnosis_line(experiment, monitor.diagnosis)
+  if diagnosis:
+    say(f'capsules   {diagnosis}')
+  say(closing_lines(results, step / plan.steps_per_epoch, folder, minutes))
+  return results
+
+
+def _train(
+  experiment: Experiment,
+  plan: Plan,
+  folder: RunFolder,
+  state: TrainState,
+  best: float | None,
+) -> tuple[TrainState, Monitor]:
+  """Trains from `state`; what is saved, shown and written meanwhile."""
+  config, devices = experiment.config, experiment.devices
+  is_primary = jax.process_index() == 0
+  with (
+    Checkpointer(
+      folder.checkpoints, keep_every=plan.checkpoint_every_steps
+    ) as checkpointer,
+    _create_writer(folder, state, plan, is_primary) as writer,
+    Progress(
+      total_steps=plan.num_steps,
+      initial_step=int(state.step),
+      steps_per_epoch=plan.steps_per_epoch,
+      batch_size=config.batch_size,
+      enabled=is_primary,
+    ) as progress,
+    StopRequest() as stop,
+  ):
+    monitor = Monitor(experiment, plan, best, writer=writer, progress=progress)
+
+    def write(step, results, learning_rate):
+      scalars = training_scalars(experiment, results, learning_rate, progress)
+      writer.write_scalars(step, scalars)
+
+    reporter = Reporter(
+      initial_step=int(state.step),
+      log_every_steps=config.log_every_steps,
+      schedule=experiment.schedule,
+      show=progress.update,
+      write=write,
+    )
+    state = fit(
+      devices.replicate(state),
+      plan=plan,
+      train_fn=experiment.train_fn(),
+      data=experiment.data_of(experiment.dataset.train),
+      order_key=experiment.keys.order,
+      evaluate=monitor,
+      best=best,
+      checkpointer=checkpointer,
+      reporter=reporter,
+      is_stopped=lambda: bool(stop),
+      agree=devices.agree,
+    )
+  return state, monitor
+
+
+def training_scalars(
+  experiment: Experiment,
+  results: Results,
+  learning_rate: float,
+  progress: Progress,
+) -> dict[str, float]:
+  """What is written of some training steps, by name."""
+  return experiment.scalars('train', results) | {
+    'train/learning_rate': learning_rate,
+    'train/images_per_second': progress.images_per_second or 0.0,
+  }
+
+
+def create_plan(experiment: Experiment) -> Plan:
+  """How long a run is and how often something happens in it."""
+  config = experiment.config
+  steps_per_epoch = experiment.steps_per_epoch
+  eval_every_steps = max(1, round(config.eval_every_epochs * steps_per_epoch))
+  # No call goes over the end of an epoch, or over an evaluation.
+  most = min(steps_per_epoch, eval_every_steps)
+  return Plan(
+    num_steps=config.num_epochs * steps_per_epoch,
+    steps_per_epoch=steps_per_epoch,
+    steps_per_call=min(
+      config.steps_per_call or experiment.devices.batches_per_call(most), most
+    ),
+    eval_every_steps=eval_every_steps,
+    checkpoint_every_seconds=config.checkpoint_every_seconds,
+    checkpoint_every_steps=config.keep_every_epochs * steps_per_epoch,
+    stop_at=config.stop_at_accuracy or None,
+  )
+
+
+def _restore_or_create(experiment, folder, which, say):
+  """The state to start from, and the best score so far."""
+  template = experiment.state_template()
+  restored = restore(folder.checkpoints, template, which=which, warn=say)
+  if restored is None:
+    return experiment.create_state(), None
+  best = best_metric(
+    folder.checkpoints, template, until=restored.step, warn=say
+  )
+  return restored.state, best
+
+
+def _create_writer(folder, state, plan, is_primary):
+  if not is_primary:
+    return NullWriter()
+  return MetricsWriter(
+    folder,
+    resume_step=int(state.step),
+    steps_per_epoch=plan.steps_per_epoch,
+  )
+
+
+def _say(line: str) -> None:
+  print(line, flush=True)
+
+
+def _be_silent(line: str) -> None:
+  del line
