@@ -126,7 +126,7 @@ def _load(
         f'{workdir} holds no run to continue or read; start one with '
         f'--config FILE --workdir {workdir}'
       )
-    configs[workdir] = configuration.load(of_run, overrides)
+    configs[workdir] = configuration.load_config(of_run, overrides)
   return configs
 
 

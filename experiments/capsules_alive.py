@@ -164,13 +164,12 @@ def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
   import optax
 
   from capsjax.models import initializers
-  from capsjax.runs import configuration
-  from capsjax.runs.experiment import Experiment
+  from capsjax.runs import Experiment, load_config
   from capsjax.training import create_optimizer
 
   fields = _COMMON | candidate.fields | {'seed': seed, 'data_dir': data_dir}
   words = [f'--config.{name}={value}' for name, value in fields.items()]
-  config = configuration.load(Path('configs/mnist.py'), words)
+  config = load_config(Path('configs/mnist.py'), words)
   experiment = Experiment.create(config)
 
   initialization = dataclasses.replace(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from capsjax.errors import UserError
-from capsjax.runs.config import Config
+from capsjax.runs import Config
 from experiments.records import Record
 from experiments.runs import Place, Run
 
@@ -60,10 +60,8 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
   Raises:
     UserError: if one of them is not there.
   """
-  from capsjax.gallery.choice import all_predicted
-  from capsjax.runs import configuration
-  from capsjax.runs.folder import RunFolder
-  from capsjax.runs.trained_run import TrainedRun
+  from capsjax.gallery import all_predicted
+  from capsjax.runs import RunFolder, TrainedRun, load_config
 
   total, targets = 0.0, None
   for seed in seeds:
@@ -76,7 +74,7 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
         '--runs-dir where all of them are, or train them anew with another '
         '--results'
       )
-    config = configuration.load(path, words)
+    config = load_config(path, words)
     trained = TrainedRun.open(workdir, config=config)
     parts = list(trained.inference.apply_in_batches(trained.params))
     total = total + np.concatenate([output.scores for output, _ in parts])
@@ -93,8 +91,7 @@ def require_same_test(config: Config) -> None:
   Raises:
     UserError: if they are so, or the folder is not there.
   """
-  from capsjax.data.folder.layout import arrange
-  from capsjax.data.folder.source import find_source
+  from capsjax.data.folder import arrange, find_source
 
   if config.dataset != 'folder' or not config.data_dir:
     return  # Without a folder, loading tells what is missing.

@@ -4,11 +4,14 @@ import dataclasses
 from pathlib import Path
 
 from capsjax.errors import UserError
-from capsjax.runs import configuration
-from capsjax.runs.course import error_curve, read_course
-from capsjax.runs.folder import RunFolder
+from capsjax.runs import (
+  RunFolder,
+  error_curve,
+  read_course,
+  require_continues,
+)
 from experiments.records import Record
-from experiments.runs import Place, Run, load_config
+from experiments.runs import Place, Run, config_of
 
 
 def measure(run: Run, record: Record, place: Place) -> Record:
@@ -29,7 +32,7 @@ def measure(run: Run, record: Record, place: Place) -> Record:
   found = dict(record.other_tests)
   for name in missing:
     config = dataclasses.replace(
-      load_config(run, record.seed, place),
+      config_of(run, record.seed, place),
       dataset=name,
       # No training images are used, of which the set may have fewer.
       train_size=0,
@@ -47,11 +50,9 @@ def measure(run: Run, record: Record, place: Place) -> Record:
 def _is_what_was_recorded(run: Run, record: Record, place: Place) -> bool:
   """Whether the folder of the run still holds what the record tells of."""
   workdir = place.workdir(run, record.seed)
-  config = load_config(run, record.seed, place)
+  config = config_of(run, record.seed, place)
   try:
-    configuration.require_continues(
-      config, RunFolder(workdir).config, option='--runs-dir'
-    )
+    require_continues(config, RunFolder(workdir).config, option='--runs-dir')
     course = read_course(RunFolder(workdir))
   except UserError as error:
     print(f'not measured on other tests: {error}')
@@ -72,7 +73,7 @@ def _test_error(config, workdir: Path) -> float:
   Raises:
     UserError: if the run or the data are not there.
   """
-  from capsjax.runs.trained_run import TrainedRun
+  from capsjax.runs import TrainedRun
 
   trained = TrainedRun.open(workdir, config=config)
   experiment = trained.experiment

@@ -15,9 +15,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from capsjax.runs import configuration
-from capsjax.runs.course import curve, read_course
-from capsjax.runs.folder import RunFolder
+from capsjax.runs import (
+  RunFolder,
+  curve,
+  read_course,
+  require_continues,
+)
 from experiments import routing_change, routing_figures
 from experiments.options import add_place
 from experiments.program import leave_with
@@ -26,9 +29,9 @@ from experiments.runs import (
   SMALL_STEPS,
   Place,
   Run,
-  load_config,
+  config_of,
   record_of,
-  train,
+  train_run,
 )
 
 # Of figure A.1, and fewer to show that it works.
@@ -153,14 +156,12 @@ def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
 def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
   """Trains to the end of an epoch and measures; None if interrupted."""
   workdir = place.workdir(run, 0)
-  config = load_config(run, 0, place)
-  configuration.require_continues(
-    config, RunFolder(workdir).config, option='--runs-dir'
-  )
+  config = config_of(run, 0, place)
+  require_continues(config, RunFolder(workdir).config, option='--runs-dir')
   path = workdir / f'change_after_{epoch}.json'
   if path.is_file():
     return json.loads(path.read_text())
-  if train(run, 0, place) is None:
+  if train_run(run, 0, place) is None:
     return None
   found = routing_change.mean_changes(workdir)
   write_json(path, found)
@@ -169,7 +170,7 @@ def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
 
 def _described(run: Run, place: Place) -> dict[str, Any]:
   """What a trained run was: command, seed, errors, time and hardware."""
-  record = record_of(run, 0, place, load_config(run, 0, place))
+  record = record_of(run, 0, place, config_of(run, 0, place))
   return dataclasses.asdict(record)
 
 
@@ -193,7 +194,7 @@ def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
       options.runs_dir,
       options.cifar10_dir or options.data_dir,
     )
-    if train(run, 0, place) is None:
+    if train_run(run, 0, place) is None:
       return None
     found = curve(read_course(RunFolder(place.workdir(run, 0))), 'train/loss')
     losses[str(count)] = _described(run, place) | {

@@ -20,8 +20,7 @@ def mean_changes(workdir: Path) -> list[float]:
   import numpy as np
 
   import capsjax
-  from capsjax.runs.inside import look_inside
-  from capsjax.runs.trained_run import TrainedRun
+  from capsjax.runs import TrainedRun, look_inside
 
   trained = TrainedRun.open(workdir)
   shown = np.arange(min(_NUM_IMAGES, trained.experiment.test_size))

@@ -5,8 +5,7 @@ import shlex
 from pathlib import Path
 
 from capsjax.errors import UserError
-from capsjax.runs.config import Config
-from capsjax.runs.folder import RunFolder
+from capsjax.runs import Config, RunFolder
 from experiments import machine
 from experiments.records import Record
 
@@ -92,7 +91,7 @@ class Place:
     return shlex.join([*program, *config, *self.overrides_of(run, seed)])
 
 
-def train(run: Run, seed: int, place: Place) -> Record | None:
+def train_run(run: Run, seed: int, place: Place) -> Record | None:
   """Trains a run to its end, from where it is.
 
   Args:
@@ -106,29 +105,27 @@ def train(run: Run, seed: int, place: Place) -> Record | None:
   Raises:
     UserError: if it cannot be trained.
   """
-  from capsjax.runs import train as training
+  from capsjax.runs import train
 
-  config = load_config(run, seed, place)
+  config = config_of(run, seed, place)
   workdir = place.workdir(run, seed)
-  if not is_trained(workdir, config) and (
-    training.train(config, workdir) is None
-  ):
+  if not is_trained(workdir, config) and (train(config, workdir) is None):
     return None
   return record_of(run, seed, place, config)
 
 
-def load_config(run: Run, seed: int, place: Place) -> Config:
+def config_of(run: Run, seed: int, place: Place) -> Config:
   """The configuration of a run.
 
   Raises:
     UserError: if a field or a value of it makes no sense.
   """
-  from capsjax.runs import configuration
+  from capsjax.runs import load_config
 
   words = place.overrides_of(run, seed)
   if place.data_dir:
     words.append(f'--config.data_dir={place.data_dir}')
-  return configuration.load(Path(f'configs/{run.config}.py'), words)
+  return load_config(Path(f'configs/{run.config}.py'), words)
 
 
 def is_trained(workdir: Path, config: Config) -> bool:
@@ -137,12 +134,14 @@ def is_trained(workdir: Path, config: Config) -> bool:
   Raises:
     UserError: if another one is there, or it was trained for longer.
   """
-  from capsjax.runs import configuration
-  from capsjax.runs.course import read_course
-  from capsjax.runs.restore import available_steps
+  from capsjax.runs import (
+    available_steps,
+    read_course,
+    require_continues,
+  )
 
   folder = RunFolder(workdir)
-  configuration.require_continues(config, folder.config, option='--runs-dir')
+  require_continues(config, folder.config, option='--runs-dir')
   try:
     course = read_course(folder)
   except UserError:  # Nothing is written yet.
@@ -173,7 +172,7 @@ def record_of(run: Run, seed: int, place: Place, config: Config) -> Record:
   Raises:
     UserError: if there is nothing of it.
   """
-  from capsjax.runs.course import (
+  from capsjax.runs import (
     curve,
     error_curve,
     read_course,

@@ -12,12 +12,15 @@ from typing import Any
 import jax
 
 from capsjax.errors import UserError
-from capsjax.runs.checkpoint import Checkpointer
-from capsjax.runs.experiment import Experiment
-from capsjax.runs.folder import RunFolder
-from capsjax.runs.metrics_file import MetricsWriter
-from capsjax.runs.monitor import Monitor
-from capsjax.runs.train import create_plan, training_scalars
+from capsjax.runs import (
+  Checkpointer,
+  Experiment,
+  MetricsWriter,
+  Monitor,
+  RunFolder,
+  create_plan,
+  training_scalars,
+)
 from capsjax.training import Progress, Reporter, TrainState
 from experiments.stacked_steps import part_of, state_of
 

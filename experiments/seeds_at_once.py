@@ -13,17 +13,22 @@ from contextlib import ExitStack
 import jax
 
 from capsjax.errors import UserError
-from capsjax.runs import configuration, dataset_file
-from capsjax.runs.config import Config
-from capsjax.runs.experiment import Experiment
-from capsjax.runs.folder import RunFolder
-from capsjax.runs.restore import best_metric, restore
-from capsjax.runs.summary import start_summary
-from capsjax.runs.train import create_plan
+from capsjax.runs import (
+  Config,
+  Experiment,
+  RunFolder,
+  best_metric,
+  create_plan,
+  require_same_dataset,
+  restore,
+  save_config,
+  save_dataset_file,
+  start_summary,
+)
 from capsjax.training import Progress, RunKeys, StopRequest, fit
 from experiments.ensemble import require_same_test
 from experiments.records import Record
-from experiments.runs import Place, Run, is_trained, load_config, record_of
+from experiments.runs import Place, Run, config_of, is_trained, record_of
 from experiments.seed_members import Members, Start, open_member
 from experiments.stacked_steps import (
   create_train_fn,
@@ -49,7 +54,7 @@ def train_at_once(
   Raises:
     UserError: if they cannot be trained, or not together.
   """
-  configs = {seed: load_config(run, seed, place) for seed in seeds}
+  configs = {seed: config_of(run, seed, place) for seed in seeds}
   trained = [is_trained(place.workdir(run, s), c) for s, c in configs.items()]
   if not all(trained) and not _train_all(run, configs, place):
     return None
@@ -62,7 +67,7 @@ def _train_all(run: Run, configs: Mapping[int, Config], place: Place) -> bool:
   experiment = _create_experiment(configs[seeds[0]])
   folders = {seed: RunFolder(place.workdir(run, seed)) for seed in seeds}
   for folder in folders.values():
-    dataset_file.require_same(experiment.dataset, folder)
+    require_same_dataset(experiment.dataset, folder)
   starts = [
     _start(experiment, seed, folder) for seed, folder in folders.items()
   ]
@@ -76,8 +81,8 @@ def _train_all(run: Run, configs: Mapping[int, Config], place: Place) -> bool:
   with ExitStack() as stack:
     for start in starts:
       stack.enter_context(start.folder.claimed())
-      configuration.save(configs[start.seed], start.folder.config)
-      dataset_file.save(experiment.dataset, start.folder)
+      save_config(configs[start.seed], start.folder.config)
+      save_dataset_file(experiment.dataset, start.folder)
     return _train(experiment, starts)
 
 
@@ -147,9 +152,7 @@ def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
       stack_states([start.state for start in starts]),
       plan=plan,
       train_fn=create_train_fn(experiment, keys),
-      data=jax.device_put(
-        experiment.examples.arrange(experiment.dataset.train)
-      ),
+      data=experiment.data_of(experiment.dataset.train),
       order_key=keys.order,
       evaluate=members.evaluate,
       best=None,

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from capsjax.runs.experiment import Experiment
+from capsjax.runs import Experiment
 from capsjax.training import DEVICE_AXIS, RunKeys, TrainFn, TrainState
 
 _AXES = TrainState(None, 0, 0)

@@ -14,7 +14,7 @@ from experiments.ensemble import (
 from experiments.options import parse
 from experiments.program import leave_with
 from experiments.records import Records
-from experiments.runs import Place, Run, load_config, train
+from experiments.runs import Place, Run, config_of, train_run
 
 
 def main(comparison: Comparison) -> None:
@@ -54,7 +54,7 @@ def _complete(
   are_together = comparison.is_ensemble and len(seeds) > 1
   if are_together:
     for run in runs:
-      require_same_test(load_config(run, seeds[0], place))
+      require_same_test(config_of(run, seeds[0], place))
   missing = {
     run: [
       seed
@@ -99,7 +99,7 @@ def _train(missing: _Missing, place: Place, records: Records) -> bool:
     for run in (run for run, seeds in missing.items() if seed in seeds):
       print(f'\n== {run.name}, seed {seed} ==\n{place.command(run, seed)}\n')
       _start_jax(run, seed, place)
-      record = train(run, seed, place)
+      record = train_run(run, seed, place)
       if record is None:
         return False
       records.add(record)
@@ -159,5 +159,5 @@ def _start_jax(run: Run, seed: int, place: Place) -> None:
   """Prepares JAX as the run's configuration says."""
   from capsjax import runtime
 
-  config = load_config(run, seed, place)
+  config = config_of(run, seed, place)
   runtime.start(matmul_precision=config.matmul_precision)

@@ -8,7 +8,6 @@ import re
 
 import jax
 import pytest
-from ml_collections import ConfigDict
 
 from capsjax.errors import UserError
 from capsjax.models import (
@@ -17,6 +16,7 @@ from capsjax.models import (
   create_model,
 )
 from capsjax.runs import configuration
+from capsjax.runs.config import Config
 from capsjax.runs.fields import flatten
 from capsjax.training import capsule_losses, create_optimizer, create_schedule
 from tests.conftest import REPOSITORY
@@ -46,7 +46,7 @@ NUM_CLASSES = {'smallnorb': 5}
 
 
 def load(name, *overrides):
-  return configuration.load(FOLDER / f'{name}.py', overrides)
+  return configuration.load_config(FOLDER / f'{name}.py', overrides)
 
 
 def test_the_table_of_parameter_counts_is_complete():
@@ -58,7 +58,9 @@ def test_config_builds_and_says_how_to_run_it(name):
   config = load(name)
   num_classes = NUM_CLASSES.get(name, 10)
   model = create_model(
-    config.model_name, num_classes=num_classes, **config.model
+    config.model_name,
+    num_classes=num_classes,
+    **dataclasses.asdict(config.model),
   )
   image_shape, expected = PARAMETERS[name]
   shapes = jax.eval_shape(
@@ -68,7 +70,7 @@ def test_config_builds_and_says_how_to_run_it(name):
   )
   count = sum(leaf.size for leaf in jax.tree.leaves(shapes['params']))
   assert count == expected
-  fields = dict(config.optimizer)
+  fields = dataclasses.asdict(config.optimizer)
   del fields['use_epsilon_hat']
   create_schedule(steps_per_epoch=468, **fields)
   text = (FOLDER / f'{name}.py').read_text()
@@ -150,28 +152,30 @@ def test_overrides_of_every_kind():
 
 def test_a_run_from_before_a_field_is_read_as_it_was(tmp_path):
   config = load('mnist')
-  fields = config.to_dict()
+  fields = dataclasses.asdict(config)
   del fields['stream_images'], fields['keep_every_epochs']
   del fields['optimizer']['use_epsilon_hat']
-  path = tmp_path / configuration.FILE_NAME
+  path = tmp_path / 'config.json'
   path.write_text(json.dumps(fields))
-  assert configuration.load(path) == config
-  configuration.require_continues(config, tmp_path)
-  streamed = configuration.load(path, ['--config.stream_images=True'])
+  assert configuration.load_config(path) == config
+  configuration.require_continues(config, tmp_path / 'config.json')
+  streamed = configuration.load_config(path, ['--config.stream_images=True'])
   assert streamed.stream_images
-  configuration.require_continues(streamed, tmp_path)
-  other = configuration.load(path, ['--config.optimizer.use_epsilon_hat=True'])
+  configuration.require_continues(streamed, tmp_path / 'config.json')
+  other = configuration.load_config(
+    path, ['--config.optimizer.use_epsilon_hat=True']
+  )
   with pytest.raises(UserError, match='optimizer.use_epsilon_hat=False, not'):
-    configuration.require_continues(other, tmp_path)
+    configuration.require_continues(other, tmp_path / 'config.json')
 
 
 def test_saved_config_is_the_same_again(tmp_path):
   config = load('mnist', '--config.model.hidden_capsules=((20, 6),)')
-  configuration.save(config, tmp_path)
-  path = tmp_path / configuration.FILE_NAME
-  assert configuration.load(path) == config
-  assert configuration.load(path, ['--config.seed=4']).seed == 4
-  configuration.require_continues(config, tmp_path)
+  configuration.save_config(config, tmp_path / 'config.json')
+  path = tmp_path / 'config.json'
+  assert configuration.load_config(path) == config
+  assert configuration.load_config(path, ['--config.seed=4']).seed == 4
+  configuration.require_continues(config, tmp_path / 'config.json')
 
 
 @pytest.mark.parametrize(
@@ -186,14 +190,14 @@ def test_saved_config_is_the_same_again(tmp_path):
   ],
 )
 def test_what_a_continued_run_may_change(tmp_path, override, is_allowed):
-  configuration.save(load('mnist'), tmp_path)
+  configuration.save_config(load('mnist'), tmp_path / 'config.json')
   config = load('mnist', override)
   if is_allowed:
-    configuration.require_continues(config, tmp_path)
+    configuration.require_continues(config, tmp_path / 'config.json')
   else:
     field = override.split('=')[0].removeprefix('--config.')
     with pytest.raises(UserError, match=field):
-      configuration.require_continues(config, tmp_path)
+      configuration.require_continues(config, tmp_path / 'config.json')
 
 
 @pytest.mark.parametrize(
@@ -209,18 +213,18 @@ def test_a_config_file_that_is_none(tmp_path, text, hint):
   path = tmp_path / 'mine.py'
   path.write_text(text)
   with pytest.raises(UserError, match=hint):
-    configuration.load(path)
+    configuration.load_config(path)
 
 
 def test_missing_and_needless_fields_are_named(tmp_path):
-  fields = load('mnist').to_dict()
+  fields = dataclasses.asdict(load('mnist'))
   (tmp_path / 'config.json').write_text(json.dumps(fields | {'momentum': 0.9}))
   with pytest.raises(UserError, match='momentum'):
-    configuration.load(tmp_path / 'config.json')
+    configuration.load_config(tmp_path / 'config.json')
   del fields['seed']
   (tmp_path / 'config.json').write_text(json.dumps(fields))
   with pytest.raises(UserError, match='seed'):
-    configuration.load(tmp_path / 'config.json')
+    configuration.load_config(tmp_path / 'config.json')
 
 
 def test_configs_can_be_read_without_jax(repository):
@@ -233,4 +237,4 @@ def test_configs_can_be_read_without_jax(repository):
     'assert "jax" not in sys.modules'
   )
   subprocess.run([sys.executable, '-c', program], cwd=repository, check=True)
-  assert isinstance(load('digits'), ConfigDict)
+  assert isinstance(load('digits'), Config)

@@ -31,123 +31,96 @@ class Room:
 
 
 ARRAYS = ('jax', 'jaxtyping')
-ERRORS = 'capsjax.errors'
-CACHE = 'capsjax.cache'
-VISUALIZATION = 'capsjax.visualization'
-# What stands for data once they are arrays; never a reader of files.
-BATCHES = (
-  *(
-    'capsjax.examples.batch',
-    'capsjax.examples.order',
-    'capsjax.examples.single',
-  ),
+ERRORS, FILES = 'capsjax.errors', 'capsjax.files'
+OPS, LAYERS, MODELS = 'capsjax.ops', 'capsjax.layers', 'capsjax.models'
+DATA, EXAMPLES = 'capsjax.data', 'capsjax.examples'
+TRAINING, RUNS = 'capsjax.training', 'capsjax.runs'
+VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
+# A configuration is read before JAX is loaded.
+CONFIGURATION = (
+  *('capsjax.runs.config', 'capsjax.runs.configuration'),
+  *('capsjax.runs.fields', 'capsjax.runs.folder'),
 )
-EVALUATION = ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.evaluation')
-TRAINING = Room(
-  ('capsjax.ops', 'capsjax.evaluation', 'capsjax.training', *BATCHES, ERRORS),
+IN_RUNS = Room(
+  (*(OPS, LAYERS, MODELS, DATA, EXAMPLES), *(TRAINING, RUNS, ERRORS, FILES)),
   (*ARRAYS, 'flax', 'numpy', 'optax'),
 )
-LIBRARY = (
-  *('capsjax.ops', 'capsjax.layers', 'capsjax.models', 'capsjax.data'),
-  *('capsjax.evaluation', 'capsjax.training', 'capsjax.visualization', ERRORS),
-)
-PROGRAM = (
-  *('capsjax.runs.configuration', 'capsjax.runs.rules'),
-  *('capsjax.runtime',),
-  *('capsjax.runs.experiment', 'capsjax.runs.inference', 'capsjax.commands'),
+IN_TRAINING = Room(
+  (OPS, 'capsjax.models.outputs', EXAMPLES, TRAINING, ERRORS),
+  (*ARRAYS, 'flax', 'numpy', 'optax'),
 )
 
 
-def training_and(*packages: str) -> Room:
-  return dataclasses.replace(TRAINING, theirs=(*TRAINING.theirs, *packages))
+def runs_and(*packages: str) -> Room:
+  return dataclasses.replace(IN_RUNS, theirs=(*IN_RUNS.theirs, *packages))
 
 
 # The room of a module is the one with the longest name that begins its name.
 ROOMS = {
   'capsjax.errors': Room(),
-  'capsjax.cache': Room(),
-  'capsjax.commands.command_line': Room(),
+  'capsjax.files': Room(),
   'capsjax.huge_pages': Room(),
-  'capsjax.ops': Room(('capsjax.ops',), ARRAYS),
+  'capsjax.runtime': Room((FILES, ERRORS), ('jax',)),
+  'capsjax.ops': Room((OPS,), ARRAYS),
   # Constants in float64, made before anything is traced.
-  'capsjax.ops.bilinear': Room(('capsjax.ops',), (*ARRAYS, 'numpy')),
-  'capsjax.layers': Room(
-    ('capsjax.ops', 'capsjax.layers', ERRORS), (*ARRAYS, 'flax')
-  ),
-  'capsjax.models': Room(
-    ('capsjax.ops', 'capsjax.layers', 'capsjax.models', ERRORS),
-    (*ARRAYS, 'flax'),
-  ),
+  'capsjax.ops.bilinear': Room((OPS,), (*ARRAYS, 'numpy')),
+  'capsjax.layers': Room((OPS, LAYERS, ERRORS), (*ARRAYS, 'flax')),
+  'capsjax.models': Room((OPS, LAYERS, MODELS, ERRORS), (*ARRAYS, 'flax')),
   'capsjax.data': Room(
-    ('capsjax.data', CACHE, ERRORS),
+    (DATA, EXAMPLES, FILES, ERRORS),
     (*ARRAYS, 'numpy'),
     (
-      'PIL',
-      'pooch',
-      'requests',
-      'scipy',
-      'sklearn',
-      'tensorflow_datasets',
-      'tqdm',
+      *('PIL', 'pooch', 'requests', 'scipy', 'sklearn'),
+      *('tensorflow_datasets', 'tqdm'),
     ),
   ),
-  'capsjax.evaluation': Room(
-    (*EVALUATION, *BATCHES, 'capsjax.data.dataset', ERRORS),
-    (*ARRAYS, 'flax', 'numpy'),
+  'capsjax.examples': Room((EXAMPLES, ERRORS), (*ARRAYS, 'numpy')),
+  'capsjax.training': IN_TRAINING,
+  'capsjax.training.progress': dataclasses.replace(
+    IN_TRAINING, theirs=('tqdm',)
   ),
   'capsjax.visualization': Room(
-    ('capsjax.ops', 'capsjax.models.outputs', 'capsjax.visualization', ERRORS),
+    (OPS, 'capsjax.models.outputs', VISUALIZATION, ERRORS),
     (*ARRAYS, 'numpy'),
     ('jinja2', 'markupsafe', 'matplotlib'),
   ),
-  'capsjax.training': TRAINING,
-  'capsjax.runs.checkpoint': training_and('orbax'),
-  'capsjax.runs.restore': training_and('orbax'),
-  'capsjax.runs.metrics_file': training_and('tensorboardX'),
-  'capsjax.training.progress': training_and('tqdm'),
-  'capsjax.runs.rules': Room((ERRORS,), ('ml_collections',)),
+  'capsjax.runs': IN_RUNS,
+  'capsjax.runs.fields': Room((ERRORS,)),
+  'capsjax.runs.config': Room(('capsjax.runs.fields',)),
   'capsjax.runs.configuration': Room(
-    ('capsjax.runs.rules', ERRORS), ('absl', 'ml_collections')
+    (*CONFIGURATION, ERRORS, FILES), ('absl', 'ml_collections')
   ),
-  'capsjax.runtime': Room((CACHE, ERRORS), ('jax',)),
-  # Only from here on is a configuration known, and how the parts join.
-  'capsjax.runs.parts': Room(
-    ('capsjax.data', 'capsjax.evaluation', ERRORS), ('ml_collections',)
+  'capsjax.runs.folder': Room((ERRORS,), ('filelock',)),
+  'capsjax.runs.checkpoint': runs_and('orbax'),
+  'capsjax.runs.restoring': runs_and('orbax'),
+  'capsjax.runs.metrics_file': runs_and('tensorboardX'),
+  'capsjax.runs.monitor': dataclasses.replace(
+    IN_RUNS, ours=(*IN_RUNS.ours, VISUALIZATION)
   ),
-  'capsjax.runs.experiment': Room(
-    (*LIBRARY, 'capsjax.runs.configuration', 'capsjax.runs.parts'),
-    (*ARRAYS, 'flax', 'ml_collections', 'numpy', 'optax'),
-  ),
-  'capsjax.runs.inference': Room(
-    (*LIBRARY, 'capsjax.runs.experiment'), (*ARRAYS, 'numpy')
-  ),
-  'capsjax.commands': Room(
-    (*LIBRARY, *PROGRAM),
-    (*ARRAYS, 'ml_collections', 'numpy', 'tqdm'),
+  'capsjax.runs.course': Room((RUNS, VISUALIZATION, ERRORS), ('numpy',)),
+  'capsjax.gallery': Room(
+    (RUNS, VISUALIZATION, GALLERY, ERRORS, FILES),
+    ('jaxtyping', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
-  'capsjax.gallery.comparison': Room(
+  'capsjax.commands': Room(
     (
-      *('capsjax.runs.course', 'capsjax.runs.configuration'),
-      *('capsjax.runs.rules', VISUALIZATION),
+      *(DATA, TRAINING, RUNS, VISUALIZATION, GALLERY),
+      *('capsjax.commands', ERRORS, FILES),
     ),
-    ('ml_collections', 'numpy'),
+    ('jax', 'jaxtyping', 'numpy', 'tqdm'),
   ),
-  'capsjax.runs.course': Room(
-    ('capsjax.runs.metrics_file', VISUALIZATION, ERRORS), ('numpy',)
-  ),
-  'capsjax.runs.folder': Room(
-    ('capsjax.runs.configuration', ERRORS), ('filelock', 'ml_collections')
-  ),
+  'capsjax.commands.command_line': Room(),
   'capsjax.main': Room(
-    (*PROGRAM, 'capsjax.commands.command_line', 'capsjax.huge_pages', ERRORS),
-    (),
-    ('ml_collections',),
+    (
+      *('capsjax.commands', *CONFIGURATION),
+      *('capsjax.huge_pages', 'capsjax.runtime', ERRORS),
+    ),
   ),
   # The table of contents, which is in __init__.pyi.
   'capsjax': Room((), ('lazy_loader',)),
   # A config can be read without JAX.
-  'configs': Room(('configs',), ('ml_collections',)),
+  'configs': Room(('configs', 'capsjax'), ('ml_collections',)),
   # An oracle that shared code with what it checks would share its mistakes.
   'tests.reference': Room(('tests.reference',), ('numpy',)),
 }

@@ -12,7 +12,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from capsjax.runs.restore import available_steps
+from capsjax.runs.restoring import available_steps
 from tests.running import TINY_NETWORK, capsjax, finish, start
 
 TINY = (

@@ -26,7 +26,7 @@ def test_the_commands_are_understood():
     words = command.removeprefix(prefix).split()
     options, overrides = command_line.parse(words)
     if options.config is not None:
-      configuration.load(REPOSITORY / options.config, overrides)
+      configuration.load_config(REPOSITORY / options.config, overrides)
 
 
 def test_the_configurations_named_are_there():

@@ -10,8 +10,8 @@ from capsjax.data.folder.pictures import read_pictures
 from capsjax.data.folder.source import find_files
 from capsjax.errors import UserError
 from capsjax.files import write_file
-from capsjax.runs import dataset_file
 from capsjax.runs.config import Config
+from capsjax.runs.dataset_file import load_dataset_file
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun
 
@@ -49,7 +49,7 @@ def run(
     workdir,
     config=config,
     checkpoint_name=checkpoint_name,
-    dataset=dataset_file.load(RunFolder(workdir)),
+    dataset=load_dataset_file(RunFolder(workdir)),
   )
   height, width, channels = _image_shape(trained)
   if height != width or channels not in (1, 3):

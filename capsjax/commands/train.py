@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from capsjax.runs.config import Config
-from capsjax.runs.train import train
+from capsjax.runs.trainer import train
 from capsjax.training import Results
 
 

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, Key
 
-from capsjax.data import Split
 from capsjax.examples.augment import random_shift
 from capsjax.examples.batch import Batch, Objects
 from capsjax.examples.single import (
@@ -52,10 +51,10 @@ class PairExamples(Examples):
     height, width, channels = self.singles.image_shape(shape)
     return (height + 2 * self.padding, width + 2 * self.padding, channels)
 
-  def arrange(self, split: Split) -> DeviceData:
-    """The arrays of a split by class, so that a class is one range."""
-    order = np.argsort(split.labels, kind='stable')
-    return DeviceData(split.images[order], split.labels[order])
+  def arrange(self, data: DeviceData) -> DeviceData:
+    """Sorts a split by class, so that a class is one range."""
+    order = np.argsort(data.labels, kind='stable')
+    return DeviceData(data.images[order], data.labels[order])
 
   def test_size(self, size: int) -> int:
     """The number of test pairs."""

@@ -1,6 +1,6 @@
 """The batches of a run: what is drawn for a step depends on its number only."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Int32, Key
@@ -9,6 +9,7 @@ from capsjax.examples.batch import Batch
 from capsjax.examples.single import DeviceData, Examples
 
 
+@runtime_checkable
 class MakeBatch(Protocol):
   """Makes a training batch; `create_make_batch` makes one."""
 

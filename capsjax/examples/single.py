@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, Key, UInt8
 
-from capsjax.data import Split
 from capsjax.examples.batch import Batch
 from capsjax.examples.preparation import Preparation
 
@@ -37,8 +36,8 @@ class Examples(abc.ABC):
     """Height, width and channels of examples made of images of a shape."""
 
   @abc.abstractmethod
-  def arrange(self, split: Split) -> DeviceData:
-    """The arrays of a split, in the order that batches are made from."""
+  def arrange(self, data: DeviceData) -> DeviceData:
+    """Puts a split in the order that batches are made from."""
 
   @abc.abstractmethod
   def test_size(self, size: int) -> int:
@@ -77,9 +76,9 @@ class SingleExamples(Examples):
     """Height, width and channels of prepared images."""
     return self.preparation.image_shape(shape)
 
-  def arrange(self, split: Split) -> DeviceData:
-    """The arrays of a split, as they are."""
-    return DeviceData(split.images, split.labels)
+  def arrange(self, data: DeviceData) -> DeviceData:
+    """Leaves the order as it is."""
+    return data
 
   def test_size(self, size: int) -> int:
     """Every image once."""

@@ -1,6 +1,6 @@
 """A fully connected capsule layer, routed by agreement."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from capsjax import ops
 
 
+@runtime_checkable
 class RoutingFn(Protocol):
   """Routes the capsules of a layer to those of the layer above.
 

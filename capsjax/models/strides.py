@@ -38,13 +38,24 @@ def bounded_strides(
       f'{num_types} types'
     )
   strides = [(1, 1), primary_strides]
+
+  def count(strides):
+    sizes = [
+      _size(image_shape, axis, kernel_sizes, strides, padding)
+      for axis in (0, 1)
+    ]
+    return num_types * math.prod(sizes) if min(sizes) > 0 else 0
+
   turns = itertools.cycle((0, 1))
-  while num_types * math.prod(
-    _size(image_shape, axis, kernel_sizes, strides, padding) for axis in (0, 1)
-  ) > (most or math.inf):
+  while most and count(strides) > most:
     turn = next(turns)
     height, width = strides[turn]
-    strides[turn] = (2 * height, 2 * width)
+    doubled = [*strides]
+    doubled[turn] = (2 * height, 2 * width)
+    # A stride of the first convolution may leave nothing for the second; one of
+    # the second always leaves something.
+    if count(doubled):
+      strides = doubled
   return strides[0], strides[1]
 
 

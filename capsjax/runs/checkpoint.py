@@ -6,7 +6,7 @@
 Orbax writes the arrays in the background and renames the finished folder into
 place, so a killed run leaves whole checkpoints only. It does not notice damage
 that comes later, so a manifest with checksums lies beside the arrays
-(`manifest.py`), by which `restore.py` tells.
+(`manifest.py`), by which `restoring.py` tells.
 
 The state is a pytree of plain arrays, the same on every device and process; it
 is saved from the host, so any number of devices can load it.

@@ -44,7 +44,7 @@ def default_config() -> ConfigDict:
   return ConfigDict(dataclasses.asdict(Config()))
 
 
-def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   """Reads a configuration and changes fields of it.
 
   Args:
@@ -92,7 +92,7 @@ def to_json(config: Config) -> str:
   return json.dumps(dataclasses.asdict(config), indent=2, sort_keys=True) + '\n'
 
 
-def save(config: Config, path: Path) -> None:
+def save_config(config: Config, path: Path) -> None:
   """Writes the `config.json` of a run."""
   write_file(path, to_json(config))
 

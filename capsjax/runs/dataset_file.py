@@ -11,7 +11,7 @@ from capsjax.files import write_file
 from capsjax.runs.folder import RunFolder
 
 
-def save(dataset: Dataset, folder: RunFolder) -> None:
+def save_dataset_file(dataset: Dataset, folder: RunFolder) -> None:
   """Writes the classes and the shape of the images into the folder of a run."""
   text = json.dumps(_describe(dataset), indent=2) + '\n'
   write_file(folder.dataset, text)
@@ -27,7 +27,7 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
   }
 
 
-def require_same(dataset: Dataset, folder: RunFolder) -> None:
+def require_same_dataset(dataset: Dataset, folder: RunFolder) -> None:
   """Refuses to continue a run with data that are plainly others.
 
   They may lie in another folder than before, or come in another order.
@@ -54,7 +54,7 @@ def require_same(dataset: Dataset, folder: RunFolder) -> None:
     )
 
 
-def load(folder: RunFolder) -> Dataset | None:
+def load_dataset_file(folder: RunFolder) -> Dataset | None:
   """A stand-in for the data set of a run: black images that take no memory.
 
   Args:

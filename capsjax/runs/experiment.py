@@ -177,7 +177,7 @@ class Experiment:
     It is sent there once, and stays there.
     """
     if id(split) not in self._data:
-      data = self.examples.arrange(split)
+      data = self.examples.arrange(DeviceData(split.images, split.labels))
       if not self.config.stream_images:
         data = self.devices.replicate(data)
       # The split is kept too, for its `id` to be no other's.

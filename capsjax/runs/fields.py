@@ -36,14 +36,14 @@ SIZE = Rule(
 _REQUIRED = object()
 
 
-def at_least(least: float) -> Rule:
+def at_least(least: int | float) -> Rule:
   """A finite number, not below `least`."""
   return Rule(
     lambda value: math.isfinite(value) and value >= least, f'at least {least}'
   )
 
 
-def between(least: float, most: float) -> Rule:
+def between(least: int | float, most: int | float) -> Rule:
   """A number from `least` to `most`."""
   return Rule(lambda value: least <= value <= most, f'from {least} to {most}')
 

@@ -15,7 +15,7 @@ from capsjax.runs.config import Config
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.inference import Inference
-from capsjax.runs.restore import restore
+from capsjax.runs.restoring import restore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class TrainedRun:
     which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
     folder.require_run()
     experiment = Experiment.create(
-      config or configuration.load(folder.config), dataset
+      config or configuration.load_config(folder.config), dataset
     )
     restored = restore(
       folder.checkpoints,

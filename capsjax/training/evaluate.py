@@ -1,7 +1,7 @@
 """Evaluation over a whole set: every example exactly once."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float32, Int32
@@ -11,6 +11,7 @@ from capsjax.training.metrics import Metrics
 from capsjax.training.objective import Objective
 
 
+@runtime_checkable
 class EvalStep(Protocol):
   """Evaluates one batch on one device."""
 
@@ -31,6 +32,7 @@ class EvalStep(Protocol):
     """
 
 
+@runtime_checkable
 class EvaluateFn(Protocol):
   """Evaluates many batches on all devices."""
 

@@ -97,6 +97,7 @@ class SavesStates(Protocol):
     """Returns once everything is on disk."""
 
 
+@runtime_checkable
 class Agree(Protocol):
   """Such as `Devices.agree`."""
 

@@ -9,7 +9,7 @@ holds all of the data.
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from capsjax.training.step import Steps
 DEVICE_AXIS = 'devices'
 
 
+@runtime_checkable
 class TrainFn(Protocol):
   """Takes training steps on all devices."""
 

@@ -1,7 +1,7 @@
 """Training steps as pure functions of one device."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from capsjax.training.objective import Objective
 from capsjax.training.state import TrainState
 
 
+@runtime_checkable
 class TrainStep(Protocol):
   """Takes one step; `create_train_step` makes one."""
 
@@ -33,6 +34,7 @@ class TrainStep(Protocol):
     """
 
 
+@runtime_checkable
 class Steps(Protocol):
   """Takes steps of an epoch; `create_steps` makes one."""
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from capsjax.data import Dataset, Split
 from capsjax.examples import epoch_permutation
-from capsjax.runs import configuration
-from capsjax.runs.experiment import Experiment
+from capsjax.runs import Experiment, load_config
 from capsjax.training import Metrics, Results
 
 _CONFIG = Path('configs/mnist.py')
@@ -30,7 +29,7 @@ def create_experiment(
     image_shape: height, width, channels.
     num_classes: the number of classes.
   """
-  config = configuration.load(_CONFIG, overrides)
+  config = load_config(_CONFIG, overrides)
   rng = np.random.default_rng(0)
   split = Split(
     rng.integers(0, 256, (num_images, *image_shape), np.uint8),

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capsjax.runs import configuration
 from capsjax.runs.trained_run import TrainedRun
 from tests.running import TINY_NETWORK, capsjax
 
@@ -115,8 +114,7 @@ def test_other_pictures_are_predicted(trained, pictures, tmp_path):
 
 def test_predictions_are_those_of_the_evaluation(trained, tmp_path):
   workdir, _ = trained
-  config = configuration.load(workdir / configuration.FILE_NAME)
-  run = TrainedRun.open(config, workdir, checkpoint_name='latest')
+  run = TrainedRun.open(workdir)
   test = run.experiment.dataset.test
   names = [f'{i:02}.png' for i in range(len(test))]
   for name, image in zip(names, test.images, strict=True):

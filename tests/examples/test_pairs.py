@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from capsjax.data import Split
 from capsjax.examples import (
+  DeviceData,
   PairExamples,
   Preparation,
   SingleExamples,
@@ -22,7 +22,7 @@ def split():
   rng = np.random.default_rng(0)
   labels = rng.permutation(np.repeat(np.arange(4), (3, 12, 5, 10)))
   images = rng.integers(1, 120, (SIZE, 4, 3, 1), np.uint8)
-  return Split(images, labels.astype(np.int32))
+  return DeviceData(images, labels.astype(np.int32))
 
 
 def pairs(**knobs):

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from capsjax.errors import UserError
-from capsjax.runs import configuration
 from capsjax.runs.trained_run import TrainedRun
 from experiments import suite
 from experiments.comparison import Comparison
@@ -55,8 +54,7 @@ def printed(place):
 
 def lengths(workdir):
   """Of the class capsules of all test images, by NumPy; and the labels."""
-  config = configuration.load(workdir / configuration.FILE_NAME)
-  trained = TrainedRun.open(config, workdir, checkpoint_name='latest')
+  trained = TrainedRun.open(workdir)
   test = trained.experiment.dataset.test
   apply = jax.jit(trained.experiment.model.apply)
   output = apply({'params': trained.params}, np.float32(test.images / 255))

@@ -76,7 +76,7 @@ def load(name):
 
 def config_of(row, place):
   path = REPOSITORY / 'configs' / f'{row.config}.py'
-  return configuration.load(path, place.overrides_of(row, 0))
+  return configuration.load_config(path, place.overrides_of(row, 0))
 
 
 def place_of(experiment, size):

@@ -11,9 +11,9 @@ from capsjax.errors import UserError
 from capsjax.runs import configuration
 from capsjax.runs.checkpoint import Checkpointer
 from capsjax.runs.experiment import Experiment
-from capsjax.runs.restore import available_steps, restore
+from capsjax.runs.restoring import available_steps, restore
 from experiments import seeds_at_once
-from experiments.runs import TINY_BASELINE, Place, Run, train
+from experiments.runs import TINY_BASELINE, Place, Run, train_run
 from experiments.seeds_at_once import train_at_once
 from tests.running import TINY_NETWORK
 
@@ -63,7 +63,7 @@ def place_of(tmp_path):
 
 def state_of(run, seed, place, which='latest'):
   folder = place.workdir(run, seed)
-  config = configuration.load(folder / configuration.FILE_NAME)
+  config = configuration.load_config(folder / 'config.json')
   template = Experiment.create(config).state_template()
   return restore(
     folder / 'checkpoints', template, which=which, warn=pytest.fail
@@ -112,7 +112,7 @@ def test_each_seed_is_trained_as_alone(place_of, run, steps_per_call):
   records = train_at_once(run, SEEDS, at_once)
   # The second one: the first has nothing before it to be mistaken for.
   seed = SEEDS[1]
-  record = train(run, seed, alone)
+  record = train_run(run, seed, alone)
   assert_same(run, seed, at_once, alone)
   assert [r.seed for r in records] == list(SEEDS)
   for name in ('run', 'size', 'seed', 'command', 'epochs', 'other_tests'):
@@ -126,7 +126,7 @@ def test_each_seed_is_trained_as_alone(place_of, run, steps_per_call):
   ]
   assert files[0] == files[1]
   configs = [
-    (place.workdir(run, seed) / configuration.FILE_NAME).read_text()
+    (place.workdir(run, seed) / 'config.json').read_text()
     for place in (at_once, alone)
   ]
   assert configs[0] == configs[1]
@@ -135,10 +135,10 @@ def test_each_seed_is_trained_as_alone(place_of, run, steps_per_call):
 def test_a_run_is_begun_in_one_way_and_continued_in_the_other(place_of):
   whole = place_of('whole', 'num_epochs=2')
   mixed = place_of('mixed'), place_of('mixed', 'num_epochs=2')
-  train(BASELINE, SEEDS[0], whole)
+  train_run(BASELINE, SEEDS[0], whole)
 
   train_at_once(BASELINE, SEEDS, mixed[0])
-  train(BASELINE, SEEDS[0], mixed[1])
+  train_run(BASELINE, SEEDS[0], mixed[1])
   assert_same(BASELINE, SEEDS[0], mixed[1], whole)
   with pytest.raises(UserError, match='seed 3 at 6, seed 5 at 3.*without'):
     train_at_once(BASELINE, SEEDS, mixed[1])
@@ -148,7 +148,7 @@ def test_a_run_is_begun_in_one_way_and_continued_in_the_other(place_of):
 
   other = place_of('other'), place_of('other', 'num_epochs=2')
   for seed in SEEDS:
-    train(BASELINE, seed, other[0])
+    train_run(BASELINE, seed, other[0])
   train_at_once(BASELINE, SEEDS, other[1])
   assert_same(BASELINE, SEEDS[0], other[1], whole)
 
@@ -170,7 +170,7 @@ def test_an_interruption_saves_all_seeds(place_of, monkeypatch):
     folder = place.workdir(BASELINE, seed) / 'checkpoints'
     assert available_steps(folder)['latest'] == [1]
   assert len(train_at_once(BASELINE, SEEDS, place)) == 2
-  train(BASELINE, SEEDS[1], whole)
+  train_run(BASELINE, SEEDS[1], whole)
   found, expected = (
     state_of(BASELINE, SEEDS[1], p).state.params for p in (place, whole)
   )

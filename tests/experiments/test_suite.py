@@ -16,7 +16,7 @@ from capsjax.training import Progress
 from experiments import suite
 from experiments.comparison import Comparison, render
 from experiments.records import Record, Records, mean_and_deviation
-from experiments.runs import Place, Run, is_trained, load_config
+from experiments.runs import Place, Run, config_of, is_trained
 from tests.running import REPOSITORY, TINY_NETWORK, beside, run
 
 RECORD = Record(
@@ -69,7 +69,7 @@ def no_training(monkeypatch):
   def train(*_):
     raise AssertionError('nothing was to be trained')
 
-  monkeypatch.setattr(suite, 'train', train)
+  monkeypatch.setattr(suite, 'train_run', train)
 
 
 def cells(table):
@@ -284,14 +284,14 @@ def trains_first(monkeypatch, missing=()):
   """Replaces training; returns what was trained, some of it interrupted."""
   trained = []
 
-  def train(run, seed, place):
+  def train_run(run, seed, place):
     trained.append((run.name, seed))
     if (run.name, seed) in missing:
       return None
     changes = {'size': place.size, 'seed': seed}
     return record(run=run.name, command=place.command(run, seed), **changes)
 
-  monkeypatch.setattr(suite, 'train', train)
+  monkeypatch.setattr(suite, 'train_run', train_run)
   return trained
 
 
@@ -337,7 +337,7 @@ def test_other_fields_are_another_run(command, monkeypatch):
 def test_a_run_that_was_not_saved_at_its_end_is_not_done(tmp_path):
   """A kill between the last line that is written and the last checkpoint."""
   place = Place('cpu', COMPARISON.sizes['cpu'], tmp_path, '')
-  config = load_config(COMPARISON.runs[0], 0, place)
+  config = config_of(COMPARISON.runs[0], 0, place)
   workdir = tmp_path / 'run'
   assert not is_trained(workdir, config)
   checkpoint = workdir / 'checkpoints' / 'latest' / '44'
@@ -384,11 +384,11 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
 
   # The command that is written down trains the very same run.
   workdir = tmp_path / 'cpu' / 'digits' / 'tiny' / 'seed0'
-  trained = configuration.load(workdir / configuration.FILE_NAME)
+  trained = configuration.load_config(workdir / 'config.json')
   *program, path_of_config = shlex.split(found.command)[:5]
   assert program == ['python', '-m', 'capsjax.main', '--config']
   overrides = shlex.split(found.command)[5:]
-  again = configuration.load(REPOSITORY / path_of_config, overrides)
+  again = configuration.load_config(REPOSITORY / path_of_config, overrides)
   assert again == trained
   assert trained.optimizer.decay_rate == 0.5
   assert trained.model.decoder_sizes == (8,)

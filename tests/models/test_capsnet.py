@@ -155,6 +155,8 @@ def test_each_of_two_objects_is_decoded_for_itself():
     (64, 5000, ((2, 2), (2, 2))),
     (128, 5000, ((4, 4), (4, 4))),
     (128, 6000, ((2, 2), (4, 4))),
+    # A first stride of 4 would leave no capsule at all.
+    (40, 100, ((2, 2), (8, 8))),
   ],
 )
 def test_a_bound_on_the_primary_capsules_doubles_strides(size, bound, expected):
@@ -164,7 +166,7 @@ def test_a_bound_on_the_primary_capsules_doubles_strides(size, bound, expected):
     model.init, jax.random.key(0), jnp.zeros((1, size, size, 1))
   )['params']
   count = params['class_capsules']['kernel'].shape[0]
-  assert count <= (bound or 1152)
+  assert 0 < count <= (bound or 1152)
 
 
 def test_a_bound_below_one_capsule_of_each_type_is_refused():
@@ -200,7 +202,7 @@ def test_train_has_no_effect():
 
 
 def test_the_couplings_of_every_routed_layer_can_be_read():
-  model = tiny(hidden_capsules=((5, 2), (6, 3)), num_iterations=2)
+  model = tiny(hidden_capsules=((5, 2), (6, 3)), routing_fn=TWO_ITERATIONS)
   _, variables = jax.eval_shape(
     functools.partial(model.init_with_output, mutable=True),
     jax.random.key(0),
@@ -223,8 +225,10 @@ def test_bfloat16_is_near_and_its_results_are_float32():
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
+TWO_ITERATIONS = functools.partial(ops.fused_dynamic_routing, num_iterations=2)
+
 # Another value for each field, by what it changes: the parameters' shapes,
-# their initial values, the results, or the gradient.
+# their initial values, the results.
 CHANGES = {
   'num_classes': ('shapes', 3),
   'capsule_dim': ('shapes', 4),
@@ -242,18 +246,12 @@ CHANGES = {
   'decoder_sizes': ('shapes', (7, 8)),
   'primary_cell': ('shapes', nn.Conv(12, (3, 3))),
   'initialization': ('values', initializers.OFFICIAL),
-  'num_iterations': ('results', 1),
-  'leaky': ('results', True),
   'primary_scale': ('results', 0.5),
   'num_labels': ('outputs', 2),
   'max_primary_capsules': ('shapes', 4),
-  'routing_fn': (
-    'results',
-    functools.partial(ops.fused_dynamic_routing, num_iterations=2),
-  ),
+  'routing_fn': ('results', TWO_ITERATIONS),
   'squash_fn': ('results', halve),
   'dtype': ('results', jnp.bfloat16),
-  'stop_gradient': ('gradient', True),
 }
 
 
@@ -294,11 +292,8 @@ def test_every_field_changes_something(field):
       apply(changed).reconstructions,
     )
     assert after.shape == (len(before), value, *before.shape[1:])
-  elif what == 'results':
-    assert max_difference(apply(changed), apply(tiny())) > 1e-3
   else:
-    assert max_difference(apply(changed), apply(tiny())) < 1e-6
-    assert max_difference(gradient(changed), gradient(tiny())) > 1e-3
+    assert max_difference(apply(changed), apply(tiny())) > 1e-3
 
 
 def test_the_table_has_every_field():
@@ -313,7 +308,7 @@ def test_the_official_choices_build():
     initialization='official',
     primary_scale=1 / 4,
     use_capsule_bias=True,
-    leaky=True,
+    routing={'name': 'dynamic', 'leaky': True},
   )
   found = running.init(model, images())['params']
   outputs = apply(model, TARGETS, found)

@@ -22,7 +22,7 @@ import pytest
 from capsjax.errors import UserError
 from capsjax.runs import manifest as manifest_module
 from capsjax.runs.checkpoint import Checkpointer
-from capsjax.runs.restore import (
+from capsjax.runs.restoring import (
   available_steps,
   best_metric,
   restore,
@@ -482,7 +482,7 @@ SAVE_FOR_EVER = """
 import sys
 from test_checkpoint import make_state
 from capsjax.runs.checkpoint import Checkpointer
-from capsjax.runs.restore import restore
+from capsjax.runs.restoring import restore
 
 def fail(line):
   raise AssertionError(line)
@@ -536,7 +536,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from test_checkpoint import make_state, assert_same
 from capsjax.runs.checkpoint import Checkpointer
-from capsjax.runs.restore import restore
+from capsjax.runs.restoring import restore
 
 assert jax.process_count() == 2
 everywhere = NamedSharding(Mesh(np.array(jax.devices()), 'x'), PartitionSpec())

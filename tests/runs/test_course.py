@@ -5,6 +5,7 @@ import json
 import pytest
 
 from capsjax.runs.course import read_course, training_seconds
+from capsjax.runs.folder import RunFolder
 
 # Steps of 50 images; only training lines have a speed.
 COURSE = (
@@ -23,7 +24,7 @@ def test_training_time_adds_up_the_steps_by_their_speeds(tmp_path):
   damaged = '\x00\x00\n{"step": 8\n[]\n'
   being_written = '{"step": 90, "train/images_per_second": 1.0}'
   (tmp_path / 'metrics.jsonl').write_text(damaged + lines + being_written)
-  course = read_course(tmp_path)
+  course = read_course(RunFolder(tmp_path))
   assert training_seconds(course, 50) == pytest.approx(13.5)
   assert training_seconds(course, 100) == pytest.approx(27)
 

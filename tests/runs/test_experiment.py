@@ -41,7 +41,7 @@ def create(name, shape, num_classes, *overrides, size=16):
 
 
 def create_with(dataset, *overrides):
-  config = configuration.load(
+  config = configuration.load_config(
     REPOSITORY / 'configs' / f'{dataset.name}.py', (SMALL_BATCH, *overrides)
   )
   return Experiment.create(config, dataset)
@@ -178,10 +178,7 @@ def test_only_grey_images_are_laid_over_each_other():
 
 def test_a_loss_without_use_is_named():
   """Of a configuration whose model was exchanged, and its loss was not."""
-  path = REPOSITORY / 'configs' / 'mnist_baseline.py'
-  config = configuration.load(path, (SMALL_BATCH,))
-  config.loss = configuration.load(REPOSITORY / 'configs' / 'base.py', ()).loss
-  shape = (28, 28, 1)
-  parts = (split(size, shape, 10) for size in (16, 11))
+  config = configuration.load_config(REPOSITORY / 'configs/mnist_baseline.py')
+  values = dataclasses.asdict(config) | {'loss': {'down_weight': 0.5}}
   with pytest.raises(UserError, match=r'baseline has no use for loss\.down'):
-    Experiment.create(config, Dataset('mnist', *parts, None, 10))
+    configuration.from_dict(values)

@@ -5,27 +5,20 @@ import subprocess
 import sys
 
 import pytest
-from ml_collections import ConfigDict
 
 from capsjax.errors import UserError
-from capsjax.runs import configuration
-from capsjax.runs.folder import claimed
+from capsjax.runs.folder import RunFolder
 from tests.conftest import REPOSITORY
 
 CLAIM = """
 import sys, time
 from pathlib import Path
-from ml_collections import ConfigDict
-from capsjax.runs.folder import claimed
+from capsjax.runs.folder import RunFolder
 
-with claimed(Path(sys.argv[1]), ConfigDict({'seed': 1})):
+with RunFolder(Path(sys.argv[1])).claimed():
   print('claimed', flush=True)
   time.sleep(600)
 """
-
-
-def seed_in(workdir):
-  return configuration._read_json(workdir / configuration.FILE_NAME).seed
 
 
 def test_another_process_is_kept_out_until_it_ends(tmp_path):
@@ -40,19 +33,20 @@ def test_another_process_is_kept_out_until_it_ends(tmp_path):
     assert other.stdout.readline() == 'claimed\n'
     with (
       pytest.raises(UserError, match='another process is training in .*run'),
-      claimed(workdir, ConfigDict({'seed': 2})),
+      RunFolder(workdir).claimed(),
     ):
       pass
-    assert seed_in(workdir) == 1
+    assert RunFolder(workdir).is_claimed()
     other.send_signal(signal.SIGKILL)
-  with claimed(workdir, ConfigDict({'seed': 2})):
-    assert seed_in(workdir) == 2
+  with RunFolder(workdir).claimed():
+    assert RunFolder(workdir).is_claimed()
+  assert not RunFolder(workdir).is_claimed()
 
 
 def test_a_folder_is_free_again_after_an_error(tmp_path):
-  with pytest.raises(ZeroDivisionError), claimed(tmp_path, ConfigDict()):
+  with pytest.raises(ZeroDivisionError), RunFolder(tmp_path).claimed():
     _ = 1 / 0
-  with claimed(tmp_path, ConfigDict()):
+  with RunFolder(tmp_path).claimed():
     pass
 
 
@@ -60,6 +54,6 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
   (tmp_path / 'file').touch()
   with (
     pytest.raises(UserError, match='cannot write into .*choose another'),
-    claimed(tmp_path / 'file' / 'run', ConfigDict()),
+    RunFolder(tmp_path / 'file' / 'run').claimed(),
   ):
     pass

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from capsjax.errors import UserError
+from capsjax.runs.folder import RunFolder
 from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 
 
@@ -73,7 +74,7 @@ def scalars_shown(directory):
 
 
 def test_scalars(tmp_path):
-  with MetricsWriter(tmp_path / 'run', steps_per_epoch=8) as writer:
+  with MetricsWriter(RunFolder(tmp_path / 'run'), steps_per_epoch=8) as writer:
     writer.write_scalars(
       2, {'train/loss': 0.5, 'train/accuracy': np.float32(1)}
     )
@@ -90,7 +91,7 @@ def test_scalars(tmp_path):
 
 
 def test_numbers_that_are_not_finite_are_still_json(tmp_path):
-  with MetricsWriter(tmp_path) as writer:
+  with MetricsWriter(RunFolder(tmp_path)) as writer:
     writer.write_scalars(1, {'loss': float('nan'), 'norm': float('inf')})
   assert read_lines(tmp_path) == [{'step': 1, 'loss': None, 'norm': None}]
 
@@ -99,7 +100,7 @@ def test_a_line_is_on_disk_when_written(tmp_path, repository):
   code = (
     'import sys, os, signal\n'
     'from capsjax.runs.metrics_file import MetricsWriter\n'
-    'writer = MetricsWriter(sys.argv[1])\n'
+    'writer = MetricsWriter(RunFolder(Path(sys.argv[1])))\n'
     'writer.write_scalars(1, {"loss": 0.5})\n'
     'os.kill(os.getpid(), signal.SIGKILL)\n'
   )
@@ -111,12 +112,12 @@ def test_a_line_is_on_disk_when_written(tmp_path, repository):
 
 
 def test_resumed_run_writes_nothing_twice(tmp_path):
-  with MetricsWriter(tmp_path) as writer:
+  with MetricsWriter(RunFolder(tmp_path)) as writer:
     for step in range(1, 6):
       writer.write_scalars(step, {'loss': step})
   with (tmp_path / 'metrics.jsonl').open('a') as file:
     file.write('{"step": 2, "loss": 0}')  # Half-written: no line end.
-  with MetricsWriter(tmp_path, resume_step=3) as writer:
+  with MetricsWriter(RunFolder(tmp_path), resume_step=3) as writer:
     writer.write_scalars(4, {'loss': 40})
     writer.write_scalars(5, {'loss': 50})
   expected = [(1, 1), (2, 2), (3, 3), (4, 40), (5, 50)]
@@ -133,12 +134,12 @@ def test_lines_that_are_no_metrics_are_dropped(tmp_path):
   (tmp_path / 'metrics.jsonl').write_bytes(
     b'[]\n{"loss": 2}\n\xff\xfe\n' + whole + b'\x00\x00\n{"step": "x"}\n'
   )
-  MetricsWriter(tmp_path, resume_step=9).close()
+  MetricsWriter(RunFolder(tmp_path), resume_step=9).close()
   assert (tmp_path / 'metrics.jsonl').read_bytes() == whole
 
 
 def test_a_kill_while_resuming_loses_nothing(tmp_path, monkeypatch):
-  with MetricsWriter(tmp_path) as writer:
+  with MetricsWriter(RunFolder(tmp_path)) as writer:
     writer.write_scalars(1, {'loss': 1})
     writer.write_scalars(2, {'loss': 2})
 
@@ -147,7 +148,7 @@ def test_a_kill_while_resuming_loses_nothing(tmp_path, monkeypatch):
 
   monkeypatch.setattr(os, 'replace', killed)
   with pytest.raises(KeyboardInterrupt):
-    MetricsWriter(tmp_path, resume_step=1)
+    MetricsWriter(RunFolder(tmp_path), resume_step=1)
   assert [line['step'] for line in read_lines(tmp_path)] == [1, 2]
 
 
@@ -156,7 +157,7 @@ def test_a_kill_while_resuming_loses_nothing(tmp_path, monkeypatch):
 def test_images(tmp_path, channels, dtype):
   image = np.arange(4 * 5 * channels).reshape(4, 5, channels).astype(np.uint8)
   given = image if dtype == np.uint8 else (image - 0.3).astype(dtype) / 255
-  with MetricsWriter(tmp_path) as writer:
+  with MetricsWriter(RunFolder(tmp_path)) as writer:
     writer.write_images(7, {'test/reconstructions': given})
   [event] = read_events(tmp_path)
   [value] = event.summary.value
@@ -180,4 +181,4 @@ def test_null_writer_writes_nothing(tmp_path, monkeypatch):
 def test_unwritable_folder(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(UserError, match='cannot write .*another --workdir'):
-    MetricsWriter(tmp_path / 'file' / 'run')
+    MetricsWriter(RunFolder(tmp_path / 'file' / 'run'))

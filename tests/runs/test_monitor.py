@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from capsjax.commands.train import create_plan
 from capsjax.examples import Batch
 from capsjax.runs import configuration
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.metrics_file import NullWriter
 from capsjax.runs.monitor import Monitor
+from capsjax.runs.trainer import create_plan
 from capsjax.training import Progress
 from tests.conftest import REPOSITORY
 from tests.running import TINY_NETWORK
@@ -29,7 +29,7 @@ def evaluate_each_epoch(*fields):
   """Evaluates after each of two epochs; returns what was drawn after which."""
   path = REPOSITORY / 'configs' / 'digits.py'
   experiment = Experiment.create(
-    configuration.load(path, [*FIELDS, *fields]), tiny.dataset()
+    configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()
   )
   plan = create_plan(experiment)
   writer = mock.create_autospec(NullWriter, instance=True)
@@ -74,7 +74,7 @@ def test_the_end_may_come_early():
 def test_a_split_is_sent_to_the_devices_once():
   path = REPOSITORY / 'configs' / 'digits.py'
   experiment = Experiment.create(
-    configuration.load(path, FIELDS), tiny.dataset()
+    configuration.load_config(path, FIELDS), tiny.dataset()
   )
   test, train = experiment.dataset.test, experiment.dataset.train
   data = experiment.data_of(test)
@@ -92,7 +92,7 @@ def test_capsules_and_gradients_are_measured_if_asked(is_on, stream_images):
     f'--config.stream_images={stream_images}',
   )
   experiment = Experiment.create(
-    configuration.load(path, [*FIELDS, *fields]), tiny.dataset()
+    configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()
   )
   writer = mock.create_autospec(NullWriter, instance=True)
   progress = mock.create_autospec(Progress, instance=True)

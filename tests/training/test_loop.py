@@ -83,7 +83,7 @@ def run(notes, *, start=0, best=None, is_stopped=lambda: False, **plan):
     checkpointer=notes,
     reporter=reporter,
     is_stopped=is_stopped,
-    any_process=bool,
+    agree=lambda flags: flags,
   )
 
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import jax
 
-from capsjax.runs import configuration, dataset_file
+from capsjax.runs import configuration
 from capsjax.runs.checkpoint import Checkpointer
 from capsjax.runs.config import Config
+from capsjax.runs.dataset_file import require_same_dataset, save_dataset_file
 from capsjax.runs.diagnosis import diagnosis_line
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.monitor import Monitor
-from capsjax.runs.restore import best_metric, restore
+from capsjax.runs.restoring import best_metric, restore
 from capsjax.runs.summary import closing_lines, start_summary
 from capsjax.runs.trained_run import parse_checkpoint
 from capsjax.training import (
@@ -58,15 +59,15 @@ def train(
   with folder.claimed() if is_primary else nullcontext():
     # Another process may have trained here while the data were read.
     configuration.require_continues(config, folder.config)
-    dataset_file.require_same(experiment.dataset, folder)
+    require_same_dataset(experiment.dataset, folder)
     state, best = _restore_or_create(experiment, folder, which, say)
     experiment.devices.require_same(int(state.step), 'checkpoints')
     experiment.devices.require_same(
       round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
     )
     if is_primary:
-      configuration.save(config, folder.config)
-      dataset_file.save(experiment.dataset, folder)
+      configuration.save_config(config, folder.config)
+      save_dataset_file(experiment.dataset, folder)
     say(start_summary(experiment, plan, folder, state))
     state, monitor = _train(experiment, plan, folder, state, best)
   step = int(state.step)

@@ -1,0 +1,67 @@
+# The public names and their homes, read by type checkers and by lazy_loader.
+
+from .checkpoint import Checkpointer
+from .config import Config
+from .configuration import (
+  default_config,
+  load_config,
+  require_continues,
+  save_config,
+)
+from .course import (
+  curve,
+  error_curve,
+  read_course,
+  training_seconds,
+)
+from .dataset_file import (
+  load_dataset_file,
+  require_same_dataset,
+  save_dataset_file,
+)
+from .experiment import Experiment
+from .folder import RunFolder
+from .inside import look_inside
+from .metrics_file import MetricsWriter
+from .monitor import Monitor
+from .restoring import (
+  available_steps,
+  best_metric,
+  restore,
+)
+from .summary import start_summary
+from .trained_run import TrainedRun
+from .trainer import (
+  create_plan,
+  train,
+  training_scalars,
+)
+
+__all__ = [
+  'Checkpointer',
+  'Config',
+  'Experiment',
+  'MetricsWriter',
+  'Monitor',
+  'RunFolder',
+  'TrainedRun',
+  'available_steps',
+  'best_metric',
+  'create_plan',
+  'curve',
+  'default_config',
+  'error_curve',
+  'load_config',
+  'load_dataset_file',
+  'look_inside',
+  'read_course',
+  'require_continues',
+  'require_same_dataset',
+  'restore',
+  'save_config',
+  'save_dataset_file',
+  'start_summary',
+  'train',
+  'training_scalars',
+  'training_seconds',
+]
