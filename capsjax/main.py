@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from capsjax.commands.command_line import parse
+from capsjax.commands import parse
 from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
 

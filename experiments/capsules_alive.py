@@ -163,7 +163,7 @@ def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
 def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
   import optax
 
-  from capsjax.models import initializers
+  from capsjax import models
   from capsjax.runs import Experiment, load_config
   from capsjax.training import create_optimizer
 
@@ -173,10 +173,8 @@ def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
   experiment = Experiment.create(config)
 
   initialization = dataclasses.replace(
-    initializers.FAN_IN,
-    **{
-      part: getattr(initializers.OFFICIAL, part) for part in candidate.official
-    },
+    models.FAN_IN,
+    **{part: getattr(models.OFFICIAL, part) for part in candidate.official},
   )
   matrices = initialization.capsules
   initialization = dataclasses.replace(

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from capsjax.commands.command_line import split_overrides
+from capsjax.commands import split_overrides
 from experiments.comparison import Comparison
 
 _DESCRIPTION = """\

@@ -5,6 +5,7 @@ The tables below are the rule; every source file is parsed and held to it.
 
 import ast
 import dataclasses
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ CONFIGURATION = (
 )
 IN_RUNS = Room(
   (*(OPS, LAYERS, MODELS, DATA, EXAMPLES), *(TRAINING, RUNS, ERRORS, FILES)),
-  (*ARRAYS, 'flax', 'numpy', 'optax'),
+  (*ARRAYS, 'flax', 'lazy_loader', 'numpy', 'optax'),
 )
 IN_TRAINING = Room(
   (OPS, 'capsjax.models.outputs', EXAMPLES, TRAINING, ERRORS),
@@ -234,11 +235,30 @@ def test_imports_go_one_way(path):
   assert not list(violations(path))
 
 
+def test_no_module_imports_itself_by_way_of_others():
+  modules = sources('capsjax', 'configs', 'experiments')
+  graph = {
+    module_name(path): {
+      name
+      for name, _ in imports(ast.parse(path.read_text()))
+      if is_module(name.partition('.')[0])
+    }
+    for path in modules
+  }
+  graphlib.TopologicalSorter(graph).prepare()  # Raises CycleError.
+
+
 @pytest.mark.parametrize('path', sources('experiments'), ids=module_name)
 def test_experiments_use_public_names(path):
+  """Those that a package exports, and modules that have no package."""
   names = [name for name, _ in imports(ast.parse(path.read_text()))]
   ours = [name for name in names if is_below(name, 'capsjax')]
-  assert not [name for name in ours if '._' in name]
+  assert not [name for name in ours if not is_public(name)]
+
+
+def is_public(name: str) -> bool:
+  path = REPOSITORY.joinpath(*name.split('.'))
+  return path.is_dir() or name.count('.') == 1
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,19 @@ def parse(
     The options, and the words that set fields of the configuration. A mistake
     is told in one line, and ends the process with status 2.
   """
+  parser = _create_parser()
+  words = sys.argv[1:] if argv is None else argv
+  overrides, others = split_overrides(words, parser)
+  options, unknown = parser.parse_known_args(others)
+  if unknown:
+    parser.error(f'unknown option {unknown[0]}; see --help')
+  mistake = _mistake(options, overrides)
+  if mistake:
+    parser.error(mistake)
+  return options, overrides
+
+
+def _create_parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(
     'capsjax',
     description=_DESCRIPTION,
@@ -70,8 +83,7 @@ def parse(
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
-  add = parser.add_argument
-  add(
+  parser.add_argument(
     'command',
     nargs='?',
     default='train',
@@ -79,12 +91,21 @@ def parse(
     metavar='COMMAND',
   )
   version = f'capsjax {metadata.version("capsjax")}'
-  add('--version', action='version', version=version)
-  add(
+  parser.add_argument('--version', action='version', version=version)
+  parser.add_argument(
     '--help-config',
     action='store_true',
     help='list every field of a configuration with its meaning, and exit',
   )
+  _add_run(parser)
+  _add_output(parser)
+  _add_hosts(parser)
+  return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+  """Adds what says which run is meant."""
+  add = parser.add_argument
   add(
     '--config',
     type=Path,
@@ -111,6 +132,11 @@ def parse(
     'after it is trained anew: latest (the default), best, or a step; best is '
     'there if images were held out, --config.validation_size=5000',
   )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+  """Adds what is written where, and of what."""
+  add = parser.add_argument
   add(
     '--output',
     type=Path,
@@ -127,6 +153,10 @@ def parse(
     metavar='PATH',
     help='what to predict: PNG and JPEG files, and folders of them',
   )
+
+
+def _add_hosts(parser: argparse.ArgumentParser) -> None:
+  """Adds how this process joins those of other hosts."""
   hosts = parser.add_argument_group(
     'several hosts',
     'run the same command on each; on a TPU pod or under Slurm --distributed '
@@ -137,34 +167,34 @@ def parse(
   add('--coordinator', metavar='HOST:PORT', help='address of the first host')
   add('--num-processes', type=int, metavar='N', help='how many there are')
   add('--process-id', type=int, metavar='I', help='which this one is, from 0')
-  words = sys.argv[1:] if argv is None else argv
-  overrides, others = split_overrides(words, parser)
-  options, unknown = parser.parse_known_args(others)
-  if unknown:
-    parser.error(f'unknown option {unknown[0]}; see --help')
+
+
+def _mistake(
+  options: argparse.Namespace, overrides: Sequence[str]
+) -> str | None:
+  """What is wrong with options that do not go together; None if nothing is."""
   several = options.num_processes, options.process_id
   if options.coordinator is None and several != (None, None):
-    parser.error('--num-processes and --process-id need --coordinator')
+    return '--num-processes and --process-id need --coordinator'
   if options.command not in _COMMANDS:
-    parser.error(
-      f'unknown command {options.command!r}; choose one of '
-      + ', '.join(_COMMANDS)
+    return f'unknown command {options.command!r}; choose one of ' + ', '.join(
+      _COMMANDS
     )
   for option in ('workdir', 'pictures'):
     for word in map(str, getattr(options, option)):
       if word in _COMMANDS:
-        parser.error(f'put the command first: {word} --{option} ...')
+        return f'put the command first: {word} --{option} ...'
   if len(options.workdir) > 1 and options.command != 'report':
-    parser.error(f'{options.command} takes one --workdir; report takes several')
+    return f'{options.command} takes one --workdir; report takes several'
   if len(options.workdir) > 1 and (options.config or overrides):
-    parser.error('runs that are compared have configurations of their own')
+    return 'runs that are compared have configurations of their own'
   if len(options.workdir) > 1 and options.checkpoint != 'latest':
-    parser.error('runs are compared by their whole course; no --checkpoint')
+    return 'runs are compared by their whole course; no --checkpoint'
   if options.command == 'train' and options.output:
-    parser.error('a run is written to --workdir; no --output')
+    return 'a run is written to --workdir; no --output'
   if bool(options.pictures) != (options.command == 'predict'):
-    parser.error('predict needs --pictures PATH..., and nothing else does')
-  return options, overrides
+    return 'predict needs --pictures PATH..., and nothing else does'
+  return None
 
 
 def split_overrides(

@@ -2,7 +2,16 @@
 
 from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet
+from capsjax.models.initializers import FAN_IN, OFFICIAL, Initializers
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.registry import create_model
 
-__all__ = ['BaselineCNN', 'CapsNet', 'ModelOutput', 'create_model']
+__all__ = [
+  'FAN_IN',
+  'OFFICIAL',
+  'Initializers',
+  'BaselineCNN',
+  'CapsNet',
+  'ModelOutput',
+  'create_model',
+]

@@ -56,7 +56,7 @@ class AugmentationConfig:
   max_rotation: float = field(
     0.0, 'Largest rotation in degrees, in both directions.', at_least(0)
   )
-  scale_range: tuple[float, float] = field(
+  scale_range: tuple[int | float, int | float] = field(
     (1.0, 1.0),
     'Smallest and largest scale, drawn for width and height separately.',
     RANGE,
@@ -78,7 +78,7 @@ class AugmentationConfig:
   max_brightness: float = field(
     0.0, 'Largest change of brightness, of pixels in [0, 1].', SHARE
   )
-  contrast_range: tuple[float, float] = field(
+  contrast_range: tuple[int | float, int | float] = field(
     (1.0, 1.0), 'Smallest and largest factor of the contrast.', RANGE
   )
 
@@ -250,7 +250,7 @@ class OptimizerConfig:
   decay_steps: int = field(
     2000, "Steps of one factor, for 'exponential'.", at_least(1)
   )
-  milestones: tuple[float, ...] = field(
+  milestones: tuple[int | float, ...] = field(
     (), "Epochs at which the rate falls, for 'milestones'."
   )
   min_learning_rate: float = field(

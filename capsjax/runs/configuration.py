@@ -40,7 +40,12 @@ _MOVED = {
 
 
 def default_config() -> ConfigDict:
-  """The paper's settings for MNIST, from which configurations start."""
+  """The settings that every configuration starts from.
+
+  Returns:
+    The paper's for MNIST, as a `ConfigDict`; `python -m capsjax.main
+    --help-config` lists them with their meaning.
+  """
   return ConfigDict(dataclasses.asdict(Config()))
 
 

@@ -116,7 +116,11 @@ def test_values_may_be_given_as_themselves():
 MISTAKES = [
   ('capsnt', {}, ["model 'capsnt'", 'capsnet']),
   ('resnet-1202', {}, ["model 'resnet-1202'", 'baseline', 'capsnet']),
-  ('capsnet', {'num_iteration': 3}, ["'num_iteration'", 'num_iterations']),
+  (
+    'capsnet',
+    {'routing': {'name': 'dynamic', 'num_iteration': 3}},
+    ["'num_iteration'", 'num_iterations'],
+  ),
   ('capsnet', {'dropout_rate': 0.5}, ["'capsnet'", "'dropout_rate'"]),
   ('baseline', {'num_iterations': 3}, ["'baseline'", "'num_iterations'"]),
   ('baseline', {'dropout': 0.1}, ["'dropout'", 'dropout_rate']),

@@ -141,7 +141,7 @@ def test_streamed_images_give_the_same_network(steps_per_call):
 
 
 def test_a_model_that_cannot_be_built_is_told():
-  field = '--config.model.routing.num_iterations=0'
+  field = '--config.model.conv_kernel_size=(99, 99)'
   experiment = create('svhn', (32, 32, 3), 10, field)
   with pytest.raises(UserError, match=r'^config.model, for images of 32x32x3'):
     experiment.state_template()

@@ -1,5 +1,6 @@
 """One process at a time writes into the folder of a run."""
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -7,13 +8,13 @@ import sys
 import pytest
 
 from capsjax.errors import UserError
-from capsjax.runs.folder import RunFolder
+from capsjax.runs import Experiment, RunFolder, configuration, train
 from tests.conftest import REPOSITORY
 
 CLAIM = """
 import sys, time
 from pathlib import Path
-from capsjax.runs.folder import RunFolder
+from capsjax.runs import Experiment, RunFolder, configuration, train
 
 with RunFolder(Path(sys.argv[1])).claimed():
   print('claimed', flush=True)
@@ -57,3 +58,20 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     RunFolder(tmp_path / 'file' / 'run').claimed(),
   ):
     pass
+
+
+def test_a_run_that_another_began_meanwhile_is_kept(tmp_path, monkeypatch):
+  """While the data are read, another process may begin and finish a run."""
+  config = configuration.load_config(REPOSITORY / 'configs' / 'digits.py')
+  theirs = dataclasses.replace(config, seed=7)
+  folder, create = RunFolder(tmp_path / 'run'), Experiment.create
+
+  def create_late(config):
+    configuration.save_config(theirs, folder.config)
+    return create(config)
+
+  monkeypatch.setattr(Experiment, 'create', create_late)
+  with pytest.raises(UserError, match='holds a run with seed=7, not 0'):
+    train(config, folder.path)
+  assert configuration.load_config(folder.config) == theirs
+  assert not folder.is_claimed()

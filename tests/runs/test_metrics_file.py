@@ -99,7 +99,8 @@ def test_numbers_that_are_not_finite_are_still_json(tmp_path):
 def test_a_line_is_on_disk_when_written(tmp_path, repository):
   code = (
     'import sys, os, signal\n'
-    'from capsjax.runs.metrics_file import MetricsWriter\n'
+    'from pathlib import Path\n'
+    'from capsjax.runs import MetricsWriter, RunFolder\n'
     'writer = MetricsWriter(RunFolder(Path(sys.argv[1])))\n'
     'writer.write_scalars(1, {"loss": 0.5})\n'
     'os.kill(os.getpid(), signal.SIGKILL)\n'

@@ -36,6 +36,15 @@ def test_it_is_evaluated_as_it_was(workdir):
   assert found['error_percent'] == pytest.approx(ERROR, abs=0.01)
 
 
+def test_it_is_read_by_devices_that_cannot_share_a_batch(workdir):
+  """As long as nothing is trained; the tests have two devices."""
+  done = capsjax('evaluate', '--workdir', workdir, '--config.batch_size=33')
+  assert done.status == 0, done.err
+  assert f'error                {ERROR:.2f}%' in done.out
+  done = capsjax('--workdir', workdir, '--config.batch_size=33')
+  assert 'batch_size=32, not 33' in done.refusal
+
+
 def test_it_is_continued(workdir):
   done = capsjax('--workdir', workdir, '--config.num_epochs=3')
   assert done.status == 0, done.err

@@ -52,7 +52,15 @@ class Notes(Checkpointer):
     pass
 
 
-def run(notes, *, start=0, best=None, is_stopped=lambda: False, **plan):
+def run(
+  notes,
+  *,
+  start=0,
+  best=None,
+  is_stopped=lambda: False,
+  agree=lambda flags: flags,
+  **plan,
+):
   plan = Plan(
     **{
       'num_steps': 3 * STEPS_PER_EPOCH,
@@ -83,8 +91,27 @@ def run(notes, *, start=0, best=None, is_stopped=lambda: False, **plan):
     checkpointer=notes,
     reporter=reporter,
     is_stopped=is_stopped,
-    agree=lambda flags: flags,
+    agree=agree,
   )
+
+
+def test_no_call_waits_for_what_the_processes_agree_on():
+  """An answer that is read was asked for before the last call was queued."""
+  notes, events = Notes(), []
+
+  def agree(flags):
+    events.append('ask')
+
+    def answer():
+      events.append('answer')
+      return flags()
+
+    return answer
+
+  train = notes.train
+  notes.train = lambda *args: events.append('call') or train(*args)
+  run(notes, agree=agree)
+  assert events == ['ask', *(['answer', 'ask', 'call'] * 15)]
 
 
 def test_checkpoints_of_epochs():

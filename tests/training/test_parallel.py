@@ -13,12 +13,14 @@ from capsjax.examples import (
   epoch_permutation,
 )
 from capsjax.training import (
+  DEVICE_AXIS,
   Devices,
   Metrics,
   RunKeys,
   TrainState,
   create_eval_step,
   create_state,
+  create_steps,
   create_train_step,
   evaluate,
 )
@@ -32,6 +34,19 @@ KEYS = RunKeys.create(0)
 
 def shifted(max_shift):
   return SingleExamples(tiny.CLASSES, Preparation(max_shift=max_shift))
+
+
+def train_fn(devices, train_step, make_batch):
+  steps = create_steps(
+    train_step,
+    make_batch,
+    batch_size=BATCH,
+    share=devices.share(BATCH),
+    steps_per_epoch=STEPS_PER_EPOCH,
+    num_classes=tiny.CLASSES,
+    axis_name=DEVICE_AXIS,
+  )
+  return devices.train_fn(steps)
 
 
 class Run:
@@ -51,13 +66,10 @@ class Run:
       dropout_key=KEYS.dropout,
       num_labels=1,
     )
-    self.train = self.devices.train_fn(
-      train_step,
-      create_make_batch(shifted(max_shift), augmentation_key=KEYS.augmentation),
-      batch_size=BATCH,
-      steps_per_epoch=STEPS_PER_EPOCH,
-      num_classes=tiny.CLASSES,
+    make_batch = create_make_batch(
+      shifted(max_shift), augmentation_key=KEYS.augmentation
     )
+    self.train = train_fn(self.devices, train_step, make_batch)
     data = tiny.split(SIZE)
     self.data = self.devices.replicate(DeviceData(data.images, data.labels))
 
@@ -140,13 +152,7 @@ def test_an_epoch_visits_every_example_once(num_devices):
     step = state.step + jax.lax.psum(0 * batch[0], axis_name) + 1
     return TrainState(step, (), ()), Metrics.empty(tiny.CLASSES)
 
-  train = devices.train_fn(
-    train_step,
-    make_batch,
-    batch_size=BATCH,
-    steps_per_epoch=STEPS_PER_EPOCH,
-    num_classes=tiny.CLASSES,
-  )
+  train = train_fn(devices, train_step, make_batch)
   state = devices.replicate(TrainState(jnp.int32(STEPS_PER_EPOCH), (), ()))
   order = epoch_permutation(KEYS.order, 1, SIZE)
   for _ in range(STEPS_PER_EPOCH):
