@@ -52,6 +52,7 @@ class Candidate:
 _SMALL = {'model.primary_scale': 1 / 32}
 CANDIDATES = {
   'paper': Candidate(),
+  'primary scale 1/8': Candidate({'model.primary_scale': 1 / 8}),
   'primary scale 1/32': Candidate(_SMALL),
   'official initial values, scale 1/32': Candidate(_SMALL, _LAYERS),
   'official initial values, scale 1': Candidate(official=_LAYERS),
