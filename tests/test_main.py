@@ -244,7 +244,7 @@ MISTAKES = {
   ),
   'unknown field like no other': (
     ['--config', 'configs/digits.py', '--config.zzzz=3'],
-    'has no field zzzz; see configs/base.py',
+    'has no field zzzz; --help-config lists them all',
   ),
   'unknown switch': (
     ['--config', 'configs/digits.py', '--noconfig.model.leak'],
@@ -349,7 +349,7 @@ MISTAKES = {
       "--config.optimizer.milestones=('a',)",
       '--config.optimizer.schedule=milestones',
     ],
-    'config.optimizer',
+    "milestones=('a',), but it must be numbers",
   ),
   'no number of processes': (
     ['--config', 'configs/digits.py', '--num-processes', 'two'],

@@ -7,6 +7,7 @@ these declarations.
 import dataclasses
 
 from capsjax.runs.fields import (
+  NUMBERS,
   POSITIVE,
   RANGE,
   SHARE,
@@ -251,7 +252,7 @@ class OptimizerConfig:
     2000, "Steps of one factor, for 'exponential'.", at_least(1)
   )
   milestones: tuple[int | float, ...] = field(
-    (), "Epochs at which the rate falls, for 'milestones'."
+    (), "Epochs at which the rate falls, for 'milestones'.", NUMBERS
   )
   min_learning_rate: float = field(
     1e-6, 'The learning rate never falls below this.', at_least(0)

@@ -87,9 +87,7 @@ def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
     UserError: if a field is unknown or missing, or a value makes no sense.
   """
   of_model = _OF_MODEL.get(str(values.get('model_name')), _OF_MODEL['capsnet'])
-  config = _section(Config, values, '', is_older, of_model)
-  fields.require_sense(config)
-  return config
+  return _section(Config, values, '', is_older, of_model)
 
 
 def to_json(config: Config) -> str:
@@ -175,7 +173,8 @@ def _section(
       are_older = is_older and name not in of_model
       found[name] = _section(sub, inside, f'{prefix}{name}.', are_older, {})
     elif name in values:
-      found[name] = _with_tuples(values[name])
+      value = _with_tuples(values[name])
+      found[name] = fields.checked(f, value, prefix + name)
     elif is_older:
       found |= fields.before(f)
       if name not in found:

@@ -33,6 +33,9 @@ SIZE = Rule(
   lambda value: len(value) == 2 and all(side >= 1 for side in value),
   'two numbers, for height and width, such as (9, 9)',
 )
+NUMBERS = Rule(
+  lambda values: all(isinstance(v, int | float) for v in values), 'numbers'
+)
 _REQUIRED = object()
 
 
@@ -133,22 +136,31 @@ def before(declared: dataclasses.Field[Any]) -> dict[str, Any]:
   return {} if value is _REQUIRED else {declared.name: value}
 
 
-def require_sense(config: Any) -> None:
-  """Refuses a value that breaks the rule of its field.
+def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
+  """A value that a field may have.
+
+  Args:
+    declared: the field.
+    value: its value.
+    name: what the field is called in the message.
 
   Raises:
-    UserError: naming the first such field.
+    UserError: if the value is of another type than the default, or breaks the
+      rule of the field.
   """
-  for found in named_fields(config):
-    if not _holds(found.rule, found.value):
-      raise UserError(
-        f'config.{found.name}={found.value!r}, but it must be '
-        f'{found.rule.meaning}'
-      )
+  kind, rule = type(declared.default), declared.metadata['rule']
+  is_number = kind is float and type(value) is int
+  if not (isinstance(value, kind) or is_number):
+    raise UserError(
+      f'config.{name}={value!r}, but it must be of type {kind.__name__}'
+    )
+  if not _holds(rule, value):
+    raise UserError(f'config.{name}={value!r}, but it must be {rule.meaning}')
+  return value
 
 
 def _holds(rule: Rule, value: Any) -> bool:
   try:
     return rule.holds(value)
-  except TypeError:  # A value of another type, in a file written by hand.
+  except TypeError:  # A tuple with values of another type.
     return False

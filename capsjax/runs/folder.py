@@ -1,6 +1,7 @@
 """The folder of a run: the name of every file in it, and who may write it."""
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,9 @@ class RunFolder:
       yield
     finally:
       lock.release()
+      # Nothing was begun: leave no empty folder behind.
+      if [path.name for path in self.path.iterdir()] == [self._lock.name]:
+        shutil.rmtree(self.path, ignore_errors=True)
 
   def is_claimed(self) -> bool:
     """Whether a process is training here."""

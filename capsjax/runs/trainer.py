@@ -55,12 +55,12 @@ def train(
   configuration.require_continues(config, folder.config)
   Devices(limit=config.num_devices).share(config.batch_size)
   experiment = Experiment.create(config)
-  plan = create_plan(experiment)
+  plan, template = create_plan(experiment), experiment.state_template()
   with folder.claimed() if is_primary else nullcontext():
     # Another process may have trained here while the data were read.
     configuration.require_continues(config, folder.config)
     require_same_dataset(experiment.dataset, folder)
-    state, best = _restore_or_create(experiment, folder, which, say)
+    state, best = _restore_or_create(experiment, folder, template, which, say)
     experiment.devices.require_same(int(state.step), 'checkpoints')
     experiment.devices.require_same(
       round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
@@ -175,9 +175,8 @@ def create_plan(experiment: Experiment) -> Plan:
   )
 
 
-def _restore_or_create(experiment, folder, which, say):
+def _restore_or_create(experiment, folder, template, which, say):
   """The state to start from, and the best score so far."""
-  template = experiment.state_template()
   restored = restore(folder.checkpoints, template, which=which, warn=say)
   if restored is None:
     return experiment.create_state(), None

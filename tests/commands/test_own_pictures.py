@@ -121,6 +121,8 @@ def test_predictions_are_those_of_the_evaluation(trained, tmp_path):
     Image.fromarray(image).save(tmp_path / name)
   done = capsjax('predict', '--workdir', workdir, '--pictures', tmp_path)
   assert done.status == 0, done.err
+  done = capsjax('evaluate', '--workdir', workdir)
+  assert done.status == 0, done.err
   found = json.loads((workdir / 'predictions.json').read_text())['scores']
   assert list(found) == [str(tmp_path / name) for name in names]
   record = json.loads((workdir / 'evaluation.json').read_text())

@@ -347,9 +347,9 @@ def test_a_run_that_was_not_saved_at_its_end_is_not_done(tmp_path):
   assert is_trained(workdir, config)
   checkpoint.rename(checkpoint.with_name('22'))
   assert not is_trained(workdir, config)
-  config.num_epochs = 1
+  shorter = dataclasses.replace(config, num_epochs=1)
   with pytest.raises(UserError, match=r'2 epochs, not 1; .* --runs-dir'):
-    is_trained(workdir, config)
+    is_trained(workdir, shorter)
 
 
 def interrupted(main, *words):
