@@ -1,5 +1,6 @@
 """The network of the paper (section 4), every size of it a field."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from capsjax import layers, ops
 from capsjax.models import initializers
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.strides import bounded_strides
+
+
+# Fields of the convolution that `primary_cell` replaces.
+_OF_PRIMARY_CONVOLUTION = (
+  'primary_kernel_size',
+  'primary_strides',
+  'max_primary_capsules',
+)
 
 
 class CapsNet(nn.Module):
@@ -160,6 +169,8 @@ class CapsNet(nn.Module):
     Raises:
       ValueError: if so few capsules cannot be.
     """
+    if self.primary_cell is not None:
+      self._require_no_convolution()
     return bounded_strides(
       image_shape,
       kernel_sizes=(self.conv_kernel_size, self.primary_kernel_size),
@@ -168,6 +179,16 @@ class CapsNet(nn.Module):
       num_types=self.num_types,
       most=self.max_primary_capsules,
     )
+
+  def _require_no_convolution(self):
+    """Refuses fields that a cell in place of the convolution would ignore."""
+    for field in dataclasses.fields(CapsNet):
+      is_of_convolution = field.name in _OF_PRIMARY_CONVOLUTION
+      if is_of_convolution and getattr(self, field.name) != field.default:
+        raise ValueError(
+          f'{field.name}={getattr(self, field.name)} has no effect beside '
+          'primary_cell, which has a size and strides of its own; leave it out'
+        )
 
   def _convolution(self, name, strides):
     return layers.Convolution(

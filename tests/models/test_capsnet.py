@@ -276,7 +276,9 @@ def max_difference(left, right):
 @pytest.mark.parametrize('field', CHANGES)
 def test_every_field_changes_something(field):
   what, value = CHANGES[field]
-  changed = tiny(**{field: value})
+  # A cell has a kernel of its own.
+  others = {'primary_kernel_size': (9, 9)} if field == 'primary_cell' else {}
+  changed = tiny(**{field: value} | others)
   if what == 'shapes':
     assert shapes_of(changed) != shapes_of(tiny())
     return
@@ -294,6 +296,12 @@ def test_every_field_changes_something(field):
     assert after.shape == (len(before), value, *before.shape[1:])
   else:
     assert max_difference(apply(changed), apply(tiny())) > 1e-3
+
+
+def test_a_field_that_a_cell_would_ignore_is_refused():
+  model = tiny(primary_cell=nn.Conv(12, (3, 3)))
+  with pytest.raises(ValueError, match='primary_kernel_size.* has no effect'):
+    shapes_of(model)
 
 
 def test_the_table_has_every_field():
