@@ -13,7 +13,6 @@ from capsjax.models import initializers
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.strides import bounded_strides
 
-
 # Fields of the convolution that `primary_cell` replaces.
 _OF_PRIMARY_CONVOLUTION = (
   'primary_kernel_size',
