@@ -4,6 +4,7 @@ Images are uint8 `[n, h, w, c]` and labels int32 `[n]`. `capsjax.examples` turns
 them into batches.
 """
 
+from capsjax.data.arrays import dataset_from_arrays
 from capsjax.data.dataset import (
   Dataset,
   Split,
@@ -24,6 +25,7 @@ from capsjax.data.tfds import (
 )
 
 __all__ = [
+  'dataset_from_arrays',
   'Dataset',
   'Split',
   'hold_out',
