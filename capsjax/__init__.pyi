@@ -1,4 +1,4 @@
-# The public names and their homes, read by type checkers and by lazy_loader.
+# Public names and their modules, read by type checkers and lazy_loader.
 
 from .errors import UserError
 from .layers import (

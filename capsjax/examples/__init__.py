@@ -1,7 +1,7 @@
-"""Batches as a network is given them, made of images on the device.
+"""Batches for a network, made from images on the device.
 
-All randomness comes from typed keys, one for each example, so that a batch
-depends only on the run's seed and the number of the step.
+All randomness comes from typed PRNG keys, one per example, so a batch depends
+only on the run's seed and the step number.
 """
 
 from capsjax.examples.affine import (

@@ -1,7 +1,7 @@
 """Rotation, scale, shear and translation of one image, by bilinear sampling.
 
-Coordinates are in pixels from the centre of the image, x to the right and y
-down; outside the image it is black.
+Coordinates are in pixels from the image's centre, x to the right and y down.
+Outside the image it is black.
 """
 
 import jax
@@ -19,20 +19,20 @@ def random_affine(
   max_shear: float = 0.0,
   max_translation: float = 0.0,
 ) -> Float32[Array, 'h w c']:
-  """Maps one image by a random affine transformation about its centre.
+  """Applies a random affine transformation to one image, about its centre.
 
-  It is scaled, then sheared, then rotated, then moved; every number is drawn
-  uniformly.
+  The image is scaled, then sheared, then rotated, then translated. All
+  parameters are drawn uniformly.
 
   Args:
-    key: the example's own key.
+    key: the example's PRNG key.
     image: float32 of shape [h, w, c].
-    max_rotation: the largest angle in degrees, to both sides.
-    scale_range: the smallest and the largest scale, drawn for width and height
-      separately.
-    max_shear: rows are moved by up to so many times their distance from the
-      centre, to both sides.
-    max_translation: in pixels, in each of the two directions.
+    max_rotation: the largest angle in degrees, in either direction.
+    scale_range: the smallest and the largest scale, drawn separately for width
+      and height.
+    max_shear: the largest shift of a row, in either direction, as a multiple of
+      its distance from the centre.
+    max_translation: the largest translation in pixels, along each axis.
 
   Returns:
     The image, of the same shape and type.
@@ -50,12 +50,12 @@ def random_affine(
 def affine_matrix(
   angle: Float[Array, ''], scale: Float[Array, '2'], shear: Float[Array, '']
 ) -> Float[Array, '2 2']:
-  """The matrix that scales, then shears, then rotates points (x, y).
+  """Returns the matrix that scales, then shears, then rotates points (x, y).
 
   Args:
     angle: in radians, from the x axis towards the y axis.
-    scale: of x and of y.
-    shear: x grows by so many times y.
+    scale: the scales of x and y.
+    shear: x grows by this multiple of y.
   """
   cosine, sine = jnp.cos(angle), jnp.sin(angle)
   along_y = [shear * cosine - sine, shear * sine + cosine]
@@ -68,23 +68,23 @@ def map_affine(
   matrix: Float[Array, '2 2'],
   translation: Float[Array, '2'],
 ) -> Float32[Array, 'h w c']:
-  """Moves what is at point p of an image to `matrix @ p + translation`.
+  """Moves each point p of an image to `matrix @ p + translation`.
 
   Args:
     image: float32 of shape [h, w, c].
-    matrix: must have an inverse.
-    translation: in pixels, of x and of y.
+    matrix: an invertible matrix.
+    translation: in pixels, along x and y.
 
   Returns:
-    The image, of the same shape: each pixel interpolates the four pixels about
+    The image, of the same shape. Each pixel interpolates the four pixels around
     the point that it comes from.
   """
   height, width, _ = image.shape
   centre = jnp.array([(width - 1) / 2, (height - 1) / 2], jnp.float32)
   y, x = jnp.mgrid[:height, :width].astype(jnp.float32)
   right, down = x - centre[0] - translation[0], y - centre[1] - translation[1]
-  # The inverse written out: a matrix product of an accelerator may round to
-  # bfloat16, which is a tenth of a pixel.
+  # The inverse is written out: a matrix product on an accelerator may round to
+  # bfloat16, which is an error of a tenth of a pixel.
   (a, b), (c, d) = matrix
   determinant = a * d - b * c
   x = (d * right - b * down) / determinant + centre[0]
@@ -97,5 +97,5 @@ def map_affine(
 
 
 def _symmetric(key, most, *, shape=()):
-  """Uniform between -most and most."""
+  """Draws uniformly between -most and most."""
   return most * jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)

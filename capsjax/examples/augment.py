@@ -1,6 +1,6 @@
-"""What is done to images on the device, one example at a time.
+"""Scaling and random shifts of images, on the device.
 
-Callers `vmap` the random functions with one key for each example.
+Random functions take one example; callers `vmap` them with one key each.
 """
 
 import jax
@@ -29,15 +29,15 @@ def random_shift(
   *,
   max_shift: int,
 ) -> Shaped[Array, 'h w c']:
-  """Moves one image by a random whole number of pixels, with zero padding.
+  """Shifts one image by a random whole number of pixels, padding with zeros.
 
-  The only augmentation of MNIST in section 5 of the paper, with 2 pixels.
+  With 2 pixels, this is the paper's only augmentation of MNIST (section 5).
 
   Args:
-    key: the example's own key.
+    key: the example's PRNG key.
     image: shape [h, w, c], of any type.
-    max_shift: the shift is uniform in [-max_shift, max_shift] in each of the
-      two directions; static. 0 returns the image as it is.
+    max_shift: static; the shift along each axis is uniform in [-max_shift,
+      max_shift]. 0 returns the image unchanged.
 
   Returns:
     The image, of the same shape and type.

@@ -1,4 +1,4 @@
-"""What a training or evaluation step is given."""
+"""The input of a training or evaluation step."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ from jaxtyping import Array, Float
 
 
 class Objects(NamedTuple):
-  """What an image of several objects is made of, in the order of the classes.
+  """The objects that make up an image, in class order.
 
   Attributes:
-    images: each object alone, where it is in the whole image.
+    images: each object alone, at its place in the whole image.
     targets: 1 for the class of the object, else 0.
   """
 
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     images: float32, in [0, 1] unless they are standardised.
     targets: 1 for each class that is present, else 0.
     weights: 1 for an example, 0 for padding.
-    objects: the parts of images that show several objects, else None.
+    objects: the objects of images that show several, else None.
   """
 
   images: Float[Array, 'batch height width channels']

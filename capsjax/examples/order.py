@@ -1,4 +1,4 @@
-"""The order of the examples."""
+"""The order in which an epoch visits the examples."""
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,8 @@ def epoch_permutation(
 ) -> Int32[Array, ' size']:
   """Returns the order in which an epoch visits the examples.
 
-  It depends on `key` and `epoch` alone, so a run that is resumed in the middle
-  of an epoch finds the order again.
+  It depends only on `key` and `epoch`, so a run that resumes in the middle of
+  an epoch continues in the same order.
 
   Args:
     key: the run's key for the order, the same in every epoch.

@@ -1,4 +1,4 @@
-"""Two images of different classes, laid over each other (MultiMNIST)."""
+"""Two overlaid images of different classes (MultiMNIST)."""
 
 import dataclasses
 
@@ -18,20 +18,20 @@ from capsjax.examples.single import (
 
 @dataclasses.dataclass(frozen=True)
 class PairExamples(Examples):
-  """An example is the sum of two shifted images, at most 1 (section 6).
+  """Makes examples that are the sum of two shifted images (section 6).
 
-  Pairs are composed on the device and never stored. In training each image of
-  an epoch is paired with another one, of another class, drawn anew; each test
-  pair has a key of its own, so that the same seed gives the same pairs.
+  The sum is clipped at 1. Pairs are composed on the device and never stored. In
+  training, every epoch pairs each image with a newly drawn image of another
+  class. Each test pair has its own key, so the same seed gives the same pairs.
 
   Attributes:
     singles: prepares each of the two images.
-    padding: black pixels that are added on each side: 4 in the paper.
-    max_shift: each image is moved on the larger canvas by up to so many pixels
-      in each direction: 4 in the paper, 6 in its code, where a digit may be cut
-      off.
-    test_pairs: how many pairs each test image begins: 1,000 in the paper.
-    test_seed: chooses the test pairs.
+    padding: black pixels to add on each side: 4 in the paper.
+    max_shift: the largest shift of an image on the padded canvas, in pixels
+      along each axis: 4 in the paper, 6 in its code, which can clip digits.
+    test_pairs: the number of pairs that start with each test image: 1,000 in
+      the paper.
+    test_seed: seeds the draw of the test pairs.
   """
 
   singles: SingleExamples
@@ -43,21 +43,21 @@ class PairExamples(Examples):
 
   @property
   def num_classes(self) -> int:  # type: ignore[override]
-    """Labels are 0 to num_classes - 1."""
+    """The number of classes; labels are 0 to num_classes - 1."""
     return self.singles.num_classes
 
   def image_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Height, width and channels of the canvas."""
+    """Returns height, width and channels of the canvas."""
     height, width, channels = self.singles.image_shape(shape)
     return (height + 2 * self.padding, width + 2 * self.padding, channels)
 
   def arrange(self, data: DeviceData) -> DeviceData:
-    """Sorts a split by class, so that a class is one range."""
+    """Sorts a split by class, so that each class is one range."""
     order = np.argsort(data.labels, kind='stable')
     return DeviceData(data.images[order], data.labels[order])
 
   def test_size(self, size: int) -> int:
-    """The number of test pairs."""
+    """Returns the number of test pairs."""
     return size * self.test_pairs
 
   def training_batch(
@@ -66,7 +66,7 @@ class PairExamples(Examples):
     indices: Int32[Array, ' batch'],
     keys: Key[Array, ' batch'],
   ) -> Batch:
-    """Pairs that begin with the images of these numbers."""
+    """Makes pairs that start with the images at these indices."""
     keys = jax.vmap(lambda key: jax.random.split(key, 5))(keys)
     pairs = self._pairs(data, indices, keys[:, 0])
 
@@ -80,9 +80,9 @@ class PairExamples(Examples):
   def test_batch(
     self, data: DeviceData, indices: Int32[Array, ' batch']
   ) -> Batch:
-    """The test pairs of these numbers."""
+    """Makes the test pairs at these indices."""
     order_key, pair_key = jax.random.split(jax.random.key(self.test_seed))
-    # The data are in the order of the classes; the first pairs should not be.
+    # The data are sorted by class; the first pairs should not be.
     order = jax.random.permutation(order_key, len(data.labels))
     begins = order.astype(jnp.int32)[indices % len(data.labels)]
     keys = jax.vmap(
@@ -93,17 +93,17 @@ class PairExamples(Examples):
     return self._compose(first, second, keys[:, 1:])
 
   def _pairs(self, data, indices, keys):
-    """Adds to each image one drawn from those of all other classes."""
+    """Pairs each image with one drawn from all other classes."""
     size = len(data.labels)
     labels = data.labels[indices]
     start = jnp.searchsorted(data.labels, labels, side='left')
     end = jnp.searchsorted(data.labels, labels, side='right')
     draw = jax.vmap(lambda key, n: jax.random.randint(key, (), 0, n, jnp.int32))
-    # The others follow the class, round the end of the set to its start.
+    # The other classes follow this one, wrapping around the end of the set.
     return indices, (end + draw(keys, size - (end - start))) % size
 
   def _compose(self, first, second, keys):
-    """Lays shifted images over each other."""
+    """Shifts and overlays images."""
     margin = (self.padding, self.padding)
 
     def place(key, image):
@@ -115,7 +115,7 @@ class PairExamples(Examples):
       [place(keys[:, 0], first.images), place(keys[:, 1], second.images)], 1
     )
     targets = jnp.stack([first.targets, second.targets], 1)
-    # The decoder's pictures have no order but that of the classes.
+    # The decoder's reconstructions are in class order.
     order = jnp.argsort(jnp.argmax(targets, -1), -1)
     objects = Objects(
       jnp.take_along_axis(images, order[:, :, None, None, None], 1),

@@ -1,7 +1,7 @@
 """Random crops, flips, brightness and contrast, and standardisation.
 
-What section 7 of the paper and its code do to CIFAR10. One example at a time;
-callers `vmap` with one key for each.
+The augmentation of CIFAR10 in section 7 of the paper and in its code. Functions
+take one example; callers `vmap` them with one key each.
 """
 
 import jax
@@ -16,10 +16,10 @@ _Image = Float32[Array | np.ndarray, 'h w c']
 def random_crop(
   key: Key[Array, ''], image: _Image, *, size: int
 ) -> Float32[Array, 'size size c']:
-  """Cuts a square out of one image, at a place drawn uniformly.
+  """Cuts a square out of one image at a uniformly random place.
 
   Args:
-    key: the example's own key.
+    key: the example's PRNG key.
     image: float32 of shape [h, w, c], at least `size` high and wide.
     size: the side of the square; static.
   """
@@ -43,7 +43,7 @@ def central_crop(image: _Image, *, size: int) -> Float32[Array, 'size size c']:
 
 
 def random_flip(key: Key[Array, ''], image: _Image) -> Float32[Array, 'h w c']:
-  """Exchanges left and right of one image, or not, with equal chances."""
+  """Flips one image horizontally with probability 1/2."""
   return jnp.where(jax.random.bernoulli(key), image[:, ::-1], image)
 
 
@@ -63,10 +63,10 @@ def random_contrast(
   *,
   factors: tuple[float, float],
 ) -> Float32[Array, 'h w c']:
-  """Multiplies the distances from each channel's mean by one random factor.
+  """Scales the differences from each channel's mean by one random factor.
 
   Args:
-    key: the example's own key.
+    key: the example's PRNG key.
     image: float32 of shape [h, w, c].
     factors: the smallest and the largest factor.
   """
@@ -78,16 +78,16 @@ def random_contrast(
 def standardize(
   image: _Image,
 ) -> Float32[Array, 'h w c']:
-  """Gives one image mean 0 and standard deviation 1 over all its values.
+  """Scales one image to mean 0 and standard deviation 1 over all its values.
 
-  An image of one colour becomes 0: no deviation counts as less than that of
-  one value among all that is one grey level off. So does the official code,
-  whose values are from 0 to 255.
+  An image of one colour becomes 0. The standard deviation has a lower bound:
+  its value for an image in which a single value is one grey level off. The
+  official code has the same bound, for values from 0 to 255.
 
   Args:
-    image: float32 of shape [h, w, c], 1 for the 255 of a file.
+    image: float32 of shape [h, w, c], scaled so that 255 becomes 1.
   """
-  # The least deviation is so small that a mean's rounding error would be seen.
+  # The bound is so small that a mean's rounding error would show without this.
   image = jnp.asarray(image) - image[0, 0, 0]
   least = 1 / (255 * jnp.sqrt(jnp.float32(image.size)))
   return (image - jnp.mean(image)) / jnp.maximum(jnp.std(image), least)

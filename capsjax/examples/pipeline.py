@@ -1,4 +1,4 @@
-"""The batches of a run: what is drawn for a step depends on its number only."""
+"""Training batches, whose randomness depends only on the step number."""
 
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ from capsjax.examples.single import DeviceData, Examples
 
 @runtime_checkable
 class MakeBatch(Protocol):
-  """Makes a training batch; `create_make_batch` makes one."""
+  """A function that makes training batches; see `create_make_batch`."""
 
   def __call__(
     self,
@@ -24,25 +24,24 @@ class MakeBatch(Protocol):
 
     Args:
       data: the training set.
-      indices: the numbers of the images.
-      step: the number of the step.
-      positions: of the examples in the whole batch.
+      indices: the indices of the images.
+      step: the step number.
+      positions: the positions of the examples in the whole batch.
     """
 
 
 def create_make_batch(
   examples: Examples, *, augmentation_key: Key[Array, '']
 ) -> MakeBatch:
-  """Makes the function that assembles and augments training batches.
+  """Creates the function that assembles and augments training batches.
 
   Args:
-    examples: how an example is made.
+    examples: makes the examples.
     augmentation_key: the run's key for augmentation.
 
   Returns:
-    The function. What is drawn for an example
-    depends on the step and on its position in the whole batch, and so not on
-    how many devices share the batch.
+    The function. The randomness of an example depends on the step and on its
+    position in the whole batch, not on how many devices share the batch.
   """
 
   def make_batch(data, indices, step, positions):

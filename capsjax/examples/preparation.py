@@ -1,4 +1,4 @@
-"""From the bytes of an image to what a network is given, on the device."""
+"""Prepares the bytes of an image as network input, on the device."""
 
 import dataclasses
 
@@ -22,24 +22,25 @@ from capsjax.examples.photometric import (
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-  """What is done to one image, in training and at test.
+  """How one image is prepared, in training and at test.
 
-  The defaults only scale bytes to [0, 1]. All but `crop_size` and `standardize`
-  is for training alone, and is done in the order of the fields.
+  The defaults only scale bytes to [0, 1]. All fields but `crop_size` and
+  `standardize` apply to training only. Fields are applied in the order listed.
 
   Attributes:
-    max_rotation: in degrees; as in `random_affine`, and so are the next three.
+    max_rotation: in degrees; this and the next three are as in `random_affine`.
     scale_range: the smallest and the largest scale.
     max_shear: a share of the distance from the centre.
     max_translation: in pixels, interpolated.
     max_shift: in whole pixels; as in `random_shift`.
-    crop_size: the side of a square that is cut out, at random in training and
-      from the centre at test; 0 for the whole image.
-    flip: whether left and right are exchanged in every other image.
-    max_brightness: added to or taken from all pixels.
-    contrast_range: factors of the distances from the mean.
-    standardize: whether each image is given mean 0 and deviation 1; otherwise
-      it is in [0, 1].
+    crop_size: the side of a square to cut out, at random in training and from
+      the centre at test; 0 for the whole image.
+    flip: whether to flip images horizontally with probability 1/2.
+    max_brightness: the largest value to add to or subtract from all pixels.
+    contrast_range: the smallest and the largest factor for the differences from
+      the mean.
+    standardize: whether to scale each image to mean 0 and standard deviation 1;
+      otherwise it is in [0, 1].
   """
 
   max_rotation: float = 0.0
@@ -54,10 +55,10 @@ class Preparation:
   standardize: bool = False
 
   def image_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Height, width and channels that images of a shape come to have.
+    """Returns height, width and channels of prepared images.
 
     Raises:
-      UserError: if the square to cut out is larger than the images.
+      UserError: if `crop_size` is larger than the images.
     """
     if not self.crop_size:
       return shape
@@ -71,11 +72,11 @@ class Preparation:
   def for_training(
     self, key: Key[Array, ''], image: UInt8[Array | np.ndarray, 'h w c']
   ) -> Float32[Array, 'new_h new_w c']:
-    """Prepares one image at random.
+    """Prepares one image with random augmentation.
 
     Args:
-      key: the example's own key.
-      image: as a data set has it.
+      key: the example's PRNG key.
+      image: as stored in the data set.
     """
 
     def part(number):
@@ -92,7 +93,7 @@ class Preparation:
         max_translation=self.max_translation,
       )
     if self.max_shift:
-      # As recorded runs drew it; a shift tells nothing of the parts' numbers.
+      # With `key` itself, as in recorded runs; the parts' keys are independent.
       prepared = random_shift(key, prepared, max_shift=self.max_shift)
     if self.crop_size:
       prepared = random_crop(part(2), prepared, size=self.crop_size)
@@ -107,7 +108,7 @@ class Preparation:
   def for_test(
     self, image: UInt8[Array | np.ndarray, 'h w c']
   ) -> Float32[Array, 'new_h new_w c']:
-    """Prepares one image, always in the same way."""
+    """Prepares one image, always the same way."""
     prepared = scale_images(image)
     if self.crop_size:
       prepared = central_crop(prepared, size=self.crop_size)
@@ -119,5 +120,5 @@ class Preparation:
     return any(numbers) or self.scale_range != (1.0, 1.0)
 
   def _finish(self, image):
-    # The official code does not clip what it standardises.
+    # The official code does not clip standardised images.
     return standardize(image) if self.standardize else jnp.clip(image, 0, 1)

@@ -1,4 +1,4 @@
-"""How the examples of a batch are made of a split, on the device."""
+"""Makes the examples of a batch from a split, on the device."""
 
 import abc
 import dataclasses
@@ -14,18 +14,18 @@ from capsjax.examples.preparation import Preparation
 
 
 class DeviceData(NamedTuple):
-  """A split, or a part of it, on the device or in the host's memory."""
+  """A split, or a part of it, on the device or in host memory."""
 
   images: UInt8[Array | np.ndarray, 'size height width channels']
   labels: Int32[Array | np.ndarray, ' size']
 
 
 class Examples(abc.ABC):
-  """Makes batches, for training at random and for tests always the same.
+  """Makes batches: random ones for training, fixed ones for tests.
 
   Attributes:
     num_classes: labels are 0 to num_classes - 1.
-    num_objects: how many classes an example shows.
+    num_objects: the number of classes that an example shows.
   """
 
   num_classes: int
@@ -33,15 +33,15 @@ class Examples(abc.ABC):
 
   @abc.abstractmethod
   def image_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Height, width and channels of examples made of images of a shape."""
+    """Returns height, width and channels of examples from these images."""
 
   @abc.abstractmethod
   def arrange(self, data: DeviceData) -> DeviceData:
-    """Puts a split in the order that batches are made from."""
+    """Sorts a split into the order that batches are made from."""
 
   @abc.abstractmethod
   def test_size(self, size: int) -> int:
-    """The number of test examples that a split of a size gives."""
+    """Returns the number of test examples that a split of this size gives."""
 
   @abc.abstractmethod
   def training_batch(
@@ -50,22 +50,22 @@ class Examples(abc.ABC):
     indices: Int32[Array, ' batch'],
     keys: Key[Array, ' batch'],
   ) -> Batch:
-    """Examples with these images, drawn with these keys."""
+    """Makes training examples from these images, with one key each."""
 
   @abc.abstractmethod
   def test_batch(
     self, data: DeviceData, indices: Int32[Array, ' batch']
   ) -> Batch:
-    """The test examples of these numbers."""
+    """Makes the test examples at these indices."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SingleExamples(Examples):
-  """An example is one image, prepared.
+  """Makes examples that are one prepared image each.
 
   Attributes:
     num_classes: labels are 0 to num_classes - 1.
-    preparation: what is done to an image.
+    preparation: prepares each image.
   """
 
   num_classes: int
@@ -73,15 +73,15 @@ class SingleExamples(Examples):
   num_objects = 1
 
   def image_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Height, width and channels of prepared images."""
+    """Returns height, width and channels of prepared images."""
     return self.preparation.image_shape(shape)
 
   def arrange(self, data: DeviceData) -> DeviceData:
-    """Leaves the order as it is."""
+    """Returns the split unchanged."""
     return data
 
   def test_size(self, size: int) -> int:
-    """Every image once."""
+    """Returns `size`: every image is one test example."""
     return size
 
   def training_batch(
@@ -90,14 +90,14 @@ class SingleExamples(Examples):
     indices: Int32[Array, ' batch'],
     keys: Key[Array, ' batch'],
   ) -> Batch:
-    """The images of these numbers, prepared at random."""
+    """Prepares the images at these indices with random augmentation."""
     prepare = jax.vmap(self.preparation.for_training)
     return self._batch(prepare(keys, data.images[indices]), data, indices)
 
   def test_batch(
     self, data: DeviceData, indices: Int32[Array, ' batch']
   ) -> Batch:
-    """The images of these numbers, prepared for a test."""
+    """Prepares the images at these indices for a test."""
     prepare = jax.vmap(self.preparation.for_test)
     return self._batch(prepare(data.images[indices]), data, indices)
 

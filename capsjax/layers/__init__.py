@@ -1,8 +1,7 @@
-"""Linen modules around `capsjax.ops`.
+"""Flax Linen layers built on `capsjax.ops`.
 
 Every capsule layer maps `[*batch, in_caps, in_dim]` to `[*batch, out_caps,
-out_dim]`, so that layers stack to any depth; only `PrimaryCapsules` sees
-images.
+out_dim]`, so layers stack to any depth; only `PrimaryCapsules` takes images.
 """
 
 from capsjax.layers.convolution import Convolution

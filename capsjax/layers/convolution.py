@@ -17,10 +17,10 @@ class Convolution(nn.Module):
     kernel_size: the kernel's height and width.
     strides: the step between outputs.
     padding: 'VALID' or 'SAME'.
-    use_bias: whether a bias is added to each output channel.
+    use_bias: whether to add a bias to each output channel.
     kernel_init: initialises the kernel.
     bias_init: initialises the bias.
-    dtype: the dtype of the computation; that of the inputs if not given.
+    dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
   """
 

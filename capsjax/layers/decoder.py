@@ -17,7 +17,7 @@ class Decoder(nn.Module):
     hidden_sizes: the sizes of the hidden layers, each followed by a ReLU.
     kernel_init: initialises all kernels.
     bias_init: initialises all biases.
-    dtype: the dtype of the computation; that of the inputs if not given.
+    dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
   """
 
@@ -32,7 +32,7 @@ class Decoder(nn.Module):
   def __call__(
     self, capsules: Float[Array, '*batch num_capsules dim']
   ) -> Float[Array, '*batch height width channels']:
-    """Maps capsules, of which all but the chosen are zero, to images."""
+    """Decodes masked capsules, zero except for the chosen ones, to images."""
     hidden = capsules.reshape(*capsules.shape[:-2], -1)
     for size in self.hidden_sizes:
       hidden = nn.relu(self._dense(size)(hidden))

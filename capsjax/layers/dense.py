@@ -11,10 +11,10 @@ from capsjax import ops
 
 @runtime_checkable
 class RoutingFn(Protocol):
-  """Routes the capsules of a layer to those of the layer above.
+  """A function that routes capsules to the layer above.
 
-  A variant is a `functools.partial` of `ops.fused_dynamic_routing`, or any
-  function that can be called in the same way.
+  Use a `functools.partial` of `ops.fused_dynamic_routing`, or any function that
+  can be called the same way.
   """
 
   def __call__(
@@ -31,35 +31,35 @@ class RoutingFn(Protocol):
     Args:
       inputs: the capsules.
       kernel: the transformation matrices.
-      bias: is added before each squash; None for none.
-      log_priors: the initial routing logits; None for 0.
+      bias: added before each squash, unless None.
+      log_priors: the initial routing logits; 0 if None.
       return_couplings: whether to return the couplings too.
 
     Returns:
-      Capsules `[*batch, out_caps, out_dim]`, or a pair of these and the
+      Capsules `[*batch, out_caps, out_dim]`, or a pair of the capsules and the
       couplings `[num_iterations, *batch, in_caps, out_caps]`.
     """
 
 
 class DenseCapsules(nn.Module):
-  """Capsules that every capsule below votes for (DigitCaps, section 4).
+  """A fully connected capsule layer, the paper's DigitCaps (section 4).
 
-  The couplings of every iteration can be read out: apply the model with
+  To read the couplings of every iteration, apply the model with
   `mutable=['intermediates']` and look for `couplings`.
 
   Attributes:
     num_capsules: the number of output capsules.
     capsule_dim: the dimension of an output capsule.
-    routing_fn: routes inputs to output capsules; three iterations of dynamic
-      routing if not changed.
-    use_bias: whether a bias is added before each squash, as in the official
-      code; the paper has none.
-    learn_log_priors: whether the initial routing logits are learned; otherwise
+    routing_fn: routes inputs to output capsules; by default three iterations of
+      dynamic routing.
+    use_bias: whether to add a bias before each squash, as in the official code;
+      the paper has none.
+    learn_log_priors: whether to learn the initial routing logits; otherwise
       they are 0 (paper, section 2).
     kernel_init: initialises the transformation matrices, of shape `[in_caps,
       num_capsules, in_dim, capsule_dim]`.
     bias_init: initialises the bias.
-    dtype: the dtype of the computation; that of the inputs if not given.
+    dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
   """
 

@@ -13,23 +13,23 @@ from capsjax.layers.convolution import Convolution
 class PrimaryCapsules(nn.Module):
   """Turns feature maps into a grid of squashed capsules (paper, section 4).
 
-  The sub-network that computes the capsules, its cell, can be any module that
-  maps images to feature maps with `num_types * capsule_dim` channels.
+  The cell, which computes the capsules, can be any module that maps images to
+  feature maps with `num_types * capsule_dim` channels.
 
   Attributes:
     num_types: the number of capsule types, 32 in the paper.
     capsule_dim: the dimension of a capsule, 8 in the paper.
-    kernel_size: the kernel's size of the convolution, the default cell.
-    strides: its strides.
-    padding: its padding, 'VALID' or 'SAME'.
-    cell: the sub-network; a convolution without a bias of its own if not given.
-    scale: multiplies the cell's result before the bias is added. The official
-      code's single routing step over the types is `1 / num_types`.
-    use_bias: whether a bias is added to each type and dimension.
+    kernel_size: the kernel size of the default cell, a convolution.
+    strides: the strides of the default cell.
+    padding: the padding of the default cell, 'VALID' or 'SAME'.
+    cell: computes the capsules; by default a convolution without a bias.
+    scale: multiplies the cell's output before the bias is added. The scale of
+      the official code's single routing step over the types is `1 / num_types`.
+    use_bias: whether to add a bias to each type and dimension.
     squash_fn: the non-linearity.
     kernel_init: initialises the kernel of the default cell.
     bias_init: initialises the bias.
-    dtype: the dtype of the computation; that of the inputs if not given.
+    dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
   """
 
@@ -51,7 +51,7 @@ class PrimaryCapsules(nn.Module):
   def __call__(
     self, inputs: Float[Array, '*batch height width channels']
   ) -> Float[Array, '*batch num_capsules capsule_dim']:
-    """Maps feature maps to capsules, all types of one position together."""
+    """Maps feature maps to capsules, ordered by position and then by type."""
     cell = self.cell
     if cell is None:
       cell = Convolution(
@@ -73,9 +73,8 @@ class PrimaryCapsules(nn.Module):
         f'{self.num_types * self.capsule_dim} channels, not '
         f'{features.shape[-1]}'
       )
-    # A scale of 1 multiplies nothing, so as not to cost a pass over memory.
     preactivations = features.reshape(*features.shape[:-1], *shape)
-    if self.scale != 1:
+    if self.scale != 1:  # multiplying by 1 would cost a pass over memory
       preactivations *= self.scale
     if self.use_bias:
       bias = self.param('bias', self.bias_init, shape, self.param_dtype)

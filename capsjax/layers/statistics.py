@@ -1,4 +1,4 @@
-"""Whether capsules are alive: their lengths, and what routing does to them."""
+"""Statistics that tell whether capsules are alive: lengths and couplings."""
 
 from typing import Any
 
@@ -11,39 +11,39 @@ from capsjax import ops
 from capsjax.layers.dense import DenseCapsules
 from capsjax.layers.primary import PrimaryCapsules
 
-# Lengths above and below which a capsule counts as saturated and as dead.
+# A length above the first counts as saturated, one below the second as dead.
 _LONG, _SHORT = 0.99, 0.01
 
 
 def capsule_statistics(
   images: Float[Array, 'batch ...'], variables: Any, *, model: nn.Module
 ) -> dict[str, Float[Array, '']]:
-  """Measures every layer of capsules of a model on some images.
+  """Measures every capsule layer of a model on some images.
 
-  A length should tell whether an entity is present (paper, section 2), so it
-  should differ between images; and couplings should leave the uniform ones that
-  they start from. A layer whose lengths are all near 1 is saturated, one whose
-  lengths are all near 0 is dead, and routing whose couplings stay uniform is
-  idle: it computes what one iteration does.
+  The length of a capsule should tell whether an entity is present (paper,
+  section 2), so it should differ between images, and couplings should leave the
+  uniform values that they start from. A layer whose lengths are all near 1 is
+  saturated, one whose lengths are all near 0 is dead, and routing whose
+  couplings stay uniform is idle: it computes the same as a single iteration.
 
   Args:
-    images: what the model is given, as its only argument.
+    images: the model's only argument.
     variables: the model's variables, as for `model.apply`.
-    model: any Linen module with `PrimaryCapsules` or `DenseCapsules` in it.
+    model: any Linen module that contains `PrimaryCapsules` or `DenseCapsules`.
 
   Returns:
-    Numbers by name, `LAYER/STATISTIC`, with the layer's path in the model:
+    Scalars by name, `LAYER/STATISTIC`, with the layer's path in the model:
 
     - `length`: the mean length of a capsule;
     - `length_deviation`: the standard deviation of a capsule's length over the
-      images, the mean over the capsules;
-    - `share_long`, `share_short`: how many lengths are above 0.99, below 0.01;
+      images, averaged over the capsules;
+    - `share_long`, `share_short`: the shares of lengths above 0.99, below 0.01;
     - `largest_coupling_R`: the largest coupling of an input capsule in
-      iteration R, the mean over all of them: from `1 / num_capsules` to 1;
+      iteration R, averaged over all of them: from `1 / num_capsules` to 1;
     - `coupling_entropy_R`: the entropy of an input capsule's couplings in
-      iteration R, 0 if it is coupled to one capsule and 1 if to all alike;
-    - `logit_change_R`: how much iteration R - 1 has changed a routing logit, in
-      absolute value and against the mean of its input capsule's logits.
+      iteration R, 0 if it is coupled to one capsule and 1 if equally to all;
+    - `logit_change_R`: how much iteration R - 1 changes a routing logit: the
+      absolute difference from the mean change of its input capsule's logits.
   """
   _, variables = model.apply(
     variables,
@@ -67,7 +67,7 @@ def capsule_statistics(
 
 
 def _of_lengths(capsules):
-  """Of capsules `[batch, num_capsules, dim]`."""
+  """Measures capsules `[batch, num_capsules, dim]`."""
   lengths = ops.lengths(capsules)
   return {
     'length': jnp.mean(lengths),
@@ -78,9 +78,9 @@ def _of_lengths(capsules):
 
 
 def _of_couplings(couplings):
-  """Of couplings `[num_iterations, batch, in_caps, out_caps]`."""
+  """Measures couplings `[num_iterations, batch, in_caps, out_caps]`."""
   statistics = {}
-  # Of a leaky softmax the shares of the capsules alone.
+  # The capsules' shares alone, without the leak of a leaky softmax.
   shares = couplings / jnp.sum(couplings, -1, keepdims=True)
   # Couplings that underflow count as the smallest number.
   logs = jnp.log(jnp.maximum(shares, jnp.finfo(shares.dtype).tiny))

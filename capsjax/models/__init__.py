@@ -1,4 +1,4 @@
-"""Whole networks; every size is a field, shapes follow from the image."""
+"""Complete networks; every size is a field, shapes follow from the image."""
 
 from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet

@@ -1,4 +1,4 @@
-"""The convolutional networks that the paper compares with (sections 5, 6)."""
+"""The convolutional baselines of the paper (sections 5 and 6)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,20 +12,20 @@ from capsjax.models.outputs import ModelOutput
 
 
 class BaselineCNN(nn.Module):
-  """Convolutions, fully connected layers, dropout, logits.
+  """A CNN: convolutions, fully connected layers, dropout, logits.
 
-  The defaults are the baseline for MNIST: 35,445,522 parameters with 28x28x1
-  images, a number that only SAME padding without pooling gives.
+  The defaults are the paper's MNIST baseline: 35,445,522 parameters with
+  28x28x1 images, which only SAME padding without pooling gives.
 
   Attributes:
     num_classes: the number of logits.
     conv_features: channels of each convolution, each followed by a ReLU.
     conv_kernel_sizes: the size of each convolution's square kernel.
-    pool_size: the window and stride of a maximum pooling after each
-      convolution; 1 for none.
+    pool_size: the window and stride of the max pooling after each convolution;
+      1 for no pooling.
     dense_sizes: sizes of the hidden fully connected layers, each followed by a
       ReLU.
-    dropout_rate: the share of the last hidden layer's values that is dropped in
+    dropout_rate: the share of the last hidden layer's values dropped in
       training.
     dtype: the dtype of the computation; parameters are always float32.
   """
@@ -50,8 +50,8 @@ class BaselineCNN(nn.Module):
 
     Args:
       images: in [0, 1].
-      targets: has no effect; every model takes it.
-      train: whether values are dropped, which takes a 'dropout' key.
+      targets: ignored; every model takes it.
+      train: whether to apply dropout, which needs a 'dropout' PRNG key.
 
     Returns:
       Scores: the logits.

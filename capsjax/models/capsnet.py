@@ -1,4 +1,4 @@
-"""The network of the paper (section 4), every size of it a field."""
+"""The paper's network (section 4), with every size a field."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -32,39 +32,40 @@ class CapsNet(nn.Module):
     num_classes: the number of class capsules.
     capsule_dim: the dimension of a class capsule.
     conv_features: channels of the first convolution.
-    conv_kernel_size: its kernel's size.
-    num_types: types of primary capsules.
+    conv_kernel_size: its kernel size.
+    num_types: the number of primary capsule types.
     primary_dim: the dimension of a primary capsule.
-    primary_kernel_size: the kernel's size of the primary capsules.
+    primary_kernel_size: the kernel size of the primary capsules' convolution.
     primary_strides: its strides.
-    padding: 'VALID' or 'SAME', of both convolutions.
-    max_primary_capsules: the strides of the two convolutions are doubled in
-      turn, the first one's first, until there are at most so many primary
-      capsules, whose number decides memory and time; 0 for the strides as they
-      are. 28x28 images have 1,152 of them, 128x128 would have 100,352.
+    padding: 'VALID' or 'SAME', for both convolutions.
+    max_primary_capsules: the largest number of primary capsules, which
+      determines memory and time; 0 for no limit. The strides of the two
+      convolutions are doubled in turn, starting with the first, until the
+      number is within the limit. 28x28 images have 1,152 primary capsules;
+      128x128 images would have 100,352.
     hidden_capsules: `(num_capsules, capsule_dim)` of each capsule layer between
       the primary and the class capsules; none in the paper.
-    routing_fn: how every routed layer is routed: three iterations of dynamic
-      routing if not changed. Its options are set by `functools.partial`.
+    routing_fn: routes every routed layer; by default three iterations of
+      dynamic routing. Set its options with `functools.partial`.
     primary_scale: multiplies the primary convolution before its bias; the
-      official code's is `1 / num_types`. The initial values of `FAN_IN` make up
-      for it, so that all it does is make Adam's steps there smaller. With 1 the
-      first steps can make all primary capsules as long as they can be: MNIST is
-      learned all the same; bright images, pairs of objects, or with many
-      routing iterations, may be learned late or never.
+      official code uses `1 / num_types`. The initial values of `FAN_IN`
+      compensate for it, so its only effect is to make Adam's steps there
+      smaller. With 1, the first steps can saturate the primary capsules: MNIST
+      is still learned, but bright images, pairs of objects or many routing
+      iterations can delay or stall learning.
     use_capsule_bias: whether routed layers have a bias (official code).
     learn_log_priors: whether the initial routing logits are learned.
     has_decoder: whether images are reconstructed.
     decoder_sizes: the decoder's hidden layers.
-    num_labels: the number of objects in an image; so many of the longest
+    num_labels: the number of objects in an image; this many of the longest
       capsules are decoded when no targets are given.
-    initialization: `initializers.FAN_IN`, `OFFICIAL`, or others.
-    primary_cell: replaces the convolution of the primary capsules, with initial
-      values of its own.
-    squash_fn: the squash of the primary capsules; that of routed capsules is an
+    initialization: `initializers.FAN_IN`, `OFFICIAL`, or other `Initializers`.
+    primary_cell: replaces the primary capsules' convolution and brings its own
+      initial values.
+    squash_fn: the squash of the primary capsules; for routed capsules it is an
       option of `routing_fn`.
-    dtype: the dtype of the computation; parameters are always float32, and so
-      are the scores and reconstructions.
+    dtype: the dtype of the computation; parameters, scores and reconstructions
+      are always float32.
   """
 
   num_classes: int = 10
@@ -102,15 +103,16 @@ class CapsNet(nn.Module):
 
     Args:
       images: in [0, 1].
-      targets: 1 for each class capsule to decode, as in training: all those of
-        an image together, or, with one more axis, each object's for itself.
-        The `num_labels` longest capsules if not given, each for itself and in
-        the order of the classes if they are several.
-      train: has no effect; every model takes it.
+      targets: 1 for each class capsule to decode, as in training. Without a
+        `num_objects` axis, the capsules of an image are decoded together; with
+        it, each object is decoded separately. If None, the `num_labels` longest
+        capsules are decoded, separately and in class order if there are
+        several.
+      train: ignored; every model takes it.
 
     Returns:
       Scores (the lengths of the class capsules), class capsules and, with a
-      decoder, reconstructions: one of each image, or one of each object.
+      decoder, reconstructions: one per image, or one per object.
     """
     del train
     conv_strides, primary_strides = self.strides(images.shape[-3:])
@@ -140,9 +142,9 @@ class CapsNet(nn.Module):
     reconstructions = decoder(ops.mask_capsules(chosen, targets))
     return ModelOutput(scores, capsules, reconstructions.astype(jnp.float32))
 
-  @nn.nowrap  # a method of the module would need its parameters
+  @nn.nowrap  # so that it can be called without the parameters
   def decoder(self, image_shape: tuple[int, ...]) -> layers.Decoder:
-    """The decoder of this network, whose parameters are `params['decoder']`."""
+    """Returns the network's decoder; its parameters are `params['decoder']`."""
     return layers.Decoder(
       tuple(image_shape),
       self.decoder_sizes,
@@ -156,17 +158,17 @@ class CapsNet(nn.Module):
   def strides(
     self, image_shape: tuple[int, ...]
   ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Strides of the first and of the primary convolution.
+    """Returns the strides of the first and the primary convolution.
 
     Args:
       image_shape: height, width and channels.
 
     Returns:
-      (1, 1) and `primary_strides`, multiplied by powers of 2 where there would
-      be more than `max_primary_capsules`.
+      (1, 1) and `primary_strides`, multiplied by powers of 2 if there would be
+      more than `max_primary_capsules` otherwise.
 
     Raises:
-      ValueError: if so few capsules cannot be.
+      ValueError: if `max_primary_capsules` is less than one capsule per type.
     """
     if self.primary_cell is not None:
       self._require_no_convolution()

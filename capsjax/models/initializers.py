@@ -1,4 +1,4 @@
-"""Initial values of all parameters of a network, chosen together."""
+"""Initialisers for all parameters of a network, chosen together."""
 
 import dataclasses
 import math
@@ -11,18 +11,18 @@ from jaxtyping import Array, Float, Key
 
 Initializer = nn.initializers.Initializer
 
-# The capsules below the paper's class capsules, for which its code's deviation
-# of 0.1 is right.
+# The number of capsules below the paper's class capsules, for which the
+# official code's standard deviation of 0.1 is right.
 _IN_CAPS = 1152
 
 
 @dataclasses.dataclass(frozen=True)
 class Initializers:
-  """The initialisers of a CapsNet; the paper does not give any.
+  """The initialisers of a CapsNet; the paper does not specify any.
 
   Attributes:
     conv: kernel of the first convolution.
-    primary: makes that of the primary capsules' kernel, given their scale.
+    primary: maps the primary scale to the initialiser of the primary kernel.
     capsules: transformation matrices of the routed layers.
     decoder: kernels of the decoder.
     bias: every bias.
@@ -40,27 +40,31 @@ def capsule_normal(
   shape: tuple[int, int, int, int],
   dtype: Any = jnp.float32,
 ) -> Float[Array, 'in_caps out_caps in_dim out_dim']:
-  """Normal transformation matrices, smaller where more capsules vote.
+  """Draws normal transformation matrices, smaller if more capsules vote.
 
-  A capsule is the sum of as many votes as there are capsules below. With the
-  same deviation for any number of them, those above larger images begin at
-  lengths near 1, where squash has no slope, and nothing is learned.
+  A capsule is the sum of one vote from each capsule below. With the same
+  standard deviation for any number of votes, capsules above larger images would
+  start at lengths near 1, where squash is flat, and learn nothing.
 
   Args:
-    key: for the values.
+    key: the PRNG key.
     shape: in_caps, out_caps, in_dim, out_dim.
-    dtype: of the values.
+    dtype: the dtype of the values.
 
   Returns:
-    Values of deviation 0.1 for 1,152 capsules below, the official code's, and
-    else `0.1 * sqrt(1152 / in_caps)`.
+    Values with a standard deviation of `0.1 * sqrt(1152 / in_caps)`, which is
+    the official code's 0.1 for 1,152 capsules below.
   """
   deviation = 0.1 * math.sqrt(_IN_CAPS / shape[0])
   return nn.initializers.normal(deviation)(key, shape, dtype)
 
 
 def _scaled_lecun_normal(scale: float) -> Initializer:
-  """What is scaled begins as with a scale of 1, but moves in smaller steps."""
+  """Returns an initialiser that compensates for `scale`.
+
+  Scaled outputs start as with a scale of 1, but training moves them in smaller
+  steps.
+  """
   if not scale:
     raise ValueError('primary_scale must not be 0')
   return nn.initializers.variance_scaling(
@@ -68,7 +72,7 @@ def _scaled_lecun_normal(scale: float) -> Initializer:
   )
 
 
-# Variance by the number of inputs, the primary scale made up for, biases 0.
+# Variance by the number of inputs, primary scale compensated, biases 0.
 FAN_IN = Initializers(
   conv=nn.initializers.lecun_normal(),
   primary=_scaled_lecun_normal,
@@ -77,7 +81,7 @@ FAN_IN = Initializers(
   bias=nn.initializers.zeros,
 )
 
-# The official code's: normals cut at two standard deviations, biases 0.1.
+# The official code's: normals truncated at two standard deviations, biases 0.1.
 OFFICIAL = Initializers(
   conv=nn.initializers.truncated_normal(0.05),
   primary=lambda scale: nn.initializers.truncated_normal(0.1),

@@ -1,4 +1,4 @@
-"""What every model returns."""
+"""The output of every model."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from flax import struct
 
 @struct.dataclass
 class ModelOutput:
-  """The result of a model for a batch of images.
+  """A model's output for a batch of images.
 
   Attributes:
     scores: `[*batch, num_classes]`, the evidence for each class; the highest is
-      the prediction. Capsule lengths in [0, 1) of a CapsNet, logits of a
-      baseline.
+      the prediction. A CapsNet gives capsule lengths in [0, 1), a baseline
+      gives logits.
     capsules: `[*batch, num_classes, dim]`, class capsules, or None if the model
       has none.
     reconstructions: `[*batch, height, width, channels]`, decoded images in

@@ -1,4 +1,4 @@
-"""From names and plain values, as a config has them, to models."""
+"""Builds models from the names and plain values of a config."""
 
 import functools
 import inspect
@@ -41,8 +41,8 @@ def create_model(
 
   Args:
     name: 'capsnet' or 'baseline'.
-    num_labels: how many objects an image shows; a baseline need not know it.
-    routing: the `name` of a routing algorithm and its options, in place of the
+    num_labels: the number of objects in an image; a baseline ignores it.
+    routing: the `name` of a routing algorithm and its options, instead of the
       field `routing_fn`.
     **fields: the model's fields; `initialization` and `dtype` by name.
 
@@ -51,7 +51,7 @@ def create_model(
 
   Raises:
     UserError: if the name, a field or a named value is unknown, or a field for
-      height and width has not two numbers.
+      height and width does not have two numbers.
   """
   model = choose(_MODELS, name, 'model')
   if model is CapsNet:
@@ -77,7 +77,7 @@ def create_model(
 
 
 def _routing_fn(name: str, **options: Any) -> layers.RoutingFn:
-  """The routing function of a name, with options."""
+  """Returns the routing function of that name with these options."""
   routing_fn = choose(_ROUTINGS, name, 'model.routing.name')
   known = inspect.signature(routing_fn).parameters
   for option in options:
@@ -86,11 +86,11 @@ def _routing_fn(name: str, **options: Any) -> layers.RoutingFn:
 
 
 def choose(options: Mapping[str, Any], name: str, what: str) -> Any:
-  """Looks a name up, or names the nearest ones.
+  """Looks up a name, or suggests the nearest ones.
 
   Args:
     options: values by name.
-    name: the name that is wanted.
+    name: the name to look up.
     what: what the name stands for, for the message.
 
   Returns:

@@ -1,4 +1,4 @@
-"""Strides that keep the number of primary capsules within bounds."""
+"""Strides that bound the number of primary capsules."""
 
 import itertools
 import math
@@ -15,22 +15,24 @@ def bounded_strides(
   num_types: int,
   most: int,
 ) -> tuple[Pair, Pair]:
-  """Doubles the strides of two convolutions in turn, the first one's first.
+  """Doubles the strides of two convolutions until a bound on capsules holds.
+
+  They are doubled in turn, starting with the first convolution.
 
   Args:
     image_shape: height, width and channels.
-    kernel_sizes: of the first and of the primary convolution.
-    primary_strides: of the primary convolution, where there is room; the first
-      one begins with (1, 1).
-    padding: 'VALID' or 'SAME', of both.
-    num_types: types of primary capsules.
+    kernel_sizes: of the first and the primary convolution.
+    primary_strides: initial strides of the primary convolution; the first one
+      starts at (1, 1).
+    padding: 'VALID' or 'SAME', for both convolutions.
+    num_types: the number of primary capsule types.
     most: the largest number of primary capsules; 0 for no bound.
 
   Returns:
-    Strides of the first and of the primary convolution.
+    Strides of the first and the primary convolution.
 
   Raises:
-    ValueError: if the bound leaves no capsule of some type.
+    ValueError: if the bound is less than one capsule per type.
   """
   if 0 < most < num_types:
     raise ValueError(
@@ -52,15 +54,15 @@ def bounded_strides(
     height, width = strides[turn]
     doubled = [*strides]
     doubled[turn] = (2 * height, 2 * width)
-    # A stride of the first convolution may leave nothing for the second; one of
-    # the second always leaves something.
+    # A larger first stride may leave nothing for the second convolution; a
+    # larger second stride always leaves something.
     if count(doubled):
       strides = doubled
   return strides[0], strides[1]
 
 
 def _size(image_shape, axis, kernel_sizes, strides, padding):
-  """The primary capsules of a type along an axis."""
+  """Returns the number of primary capsules of one type along an axis."""
   size = image_shape[axis]
   for kernel_size, stride in zip(kernel_sizes, strides, strict=True):
     # VALID loses the border, SAME keeps it.

@@ -1,12 +1,12 @@
-"""Pure functions of arrays: squash, routing, losses, masks, convolution.
+"""Pure array functions: squash, routing, losses, masks, convolution.
 
 Every function takes arrays with any number of leading batch axes and works
-under `jit`, `vmap`, `grad` and `pmap`, in float32, bfloat16 and float64. No
-Flax is needed to use them. Precision is stated for a CPU: on a GPU or TPU it is
-that of `jax.default_matmul_precision`.
+under `jit`, `vmap`, `grad` and `pmap`, in float32, bfloat16 and float64. None
+of them needs Flax. Precision is stated for a CPU; on a GPU or TPU it follows
+`jax.default_matmul_precision`.
 
-The letters of every einsum in the package: `b` batch, `i` input capsule, `j`
-output capsule, `d` input capsule dimension, `e` output capsule dimension.
+Einsum letters used in the package: `b` batch, `i` input capsule, `j` output
+capsule, `d` input capsule dimension, `e` output capsule dimension.
 """
 
 from capsjax.ops.convolution import convolution

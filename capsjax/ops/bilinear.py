@@ -1,17 +1,17 @@
-"""A strided convolution as `y = A^T [(B x) * (G w)]`: products of transforms.
+"""Strided convolution as a product of transforms, `y = A^T [(B x) * (G w)]`.
 
-A stride of s splits image and kernel into s phases, each a convolution of
-stride 1 with ceil(kernel / s) taps. The outputs are cut into tiles; a tile of m
-outputs needs n = m + taps - 1 inputs of each phase, and a circular correlation
-of length n gives exactly these m. The real discrete Fourier transform makes
-that n products where the direct sum needs m * taps, in each direction: one real
-product for a real frequency, three for a conjugate pair.
+A stride of s splits the image and the kernel into s phases, each a stride-1
+convolution with ceil(kernel / s) taps. Outputs are computed in tiles: m outputs
+need n = m + taps - 1 inputs of each phase, and a circular correlation of length
+n gives exactly these m. In each direction, the real discrete Fourier transform
+takes n products where the direct sum takes m * taps: one real product for a
+real frequency, three for a conjugate pair.
 
-The three transforms are constant real matrices, so that the forward pass is
-three matrix products around one batched one, and the backward pass is the same
-with the matrices transposed. For the 9x9 convolution of the paper (stride 2,
-256 to 256 channels, 6x6 outputs, one tile) this needs a fifth of the direct
-sum's arithmetic.
+The three transforms are constant real matrices, so the forward pass is three
+matrix products around a batched one, and the backward pass is the same with
+transposed matrices. For the paper's 9x9 convolution (stride 2, 256 to 256
+channels, 6x6 outputs, one tile) this takes a fifth of the direct sum's
+arithmetic.
 
 References:
   S. Winograd, "Arithmetic Complexity of Computations", SIAM, 1980 (bilinear
@@ -34,19 +34,19 @@ Pair = tuple[int, int]
 
 @functools.cache
 def matrices(tile: Pair, taps: Pair) -> tuple[np.ndarray, ...]:
-  """The transforms of a valid correlation that gives one tile of outputs.
+  """Returns the transforms of a valid correlation for one tile of outputs.
 
   Args:
-    tile: the number of outputs, vertically and horizontally.
+    tile: outputs per tile, vertically and horizontally.
     taps: the kernel's size.
 
   Returns:
     `A [products, outputs]`, `B [products, inputs]` and `G [products, taps]` in
-    float64, with rows and columns of the image flattened together.
+    float64, with the image's rows and columns flattened into one axis.
   """
   sizes = tuple(m + t - 1 for m, t in zip(tile, taps, strict=True))
   frequencies = np.indices(sizes).reshape(2, -1).T
-  # Of each conjugate pair, f and -f, only the first is kept.
+  # Keep only the first of each conjugate pair, f and -f.
   mirror = np.ravel_multi_index(tuple((-frequencies % sizes).T), sizes)
   index = np.arange(math.prod(sizes))
   real, pair = frequencies[index == mirror], frequencies[index < mirror]
@@ -79,7 +79,7 @@ def forward(
   inputs: Float[Array, 'batch height width in_channels'],
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
 ) -> Float[Array, 'batch out_height out_width out_channels']:
-  """The convolution, by tiles of `tile` outputs."""
+  """Computes the convolution in tiles of `tile` outputs."""
   a, _, _ = _constants(window, tile, inputs.dtype)
   products = jnp.matmul(*_transform(window, tile, inputs, kernel))
   return _join_outputs(window, tile, len(inputs), _apply(a.T, products))
@@ -95,7 +95,7 @@ def backward(
   Float[Array, 'batch height width in_channels'],
   Float[Array, 'kernel_height kernel_width in_channels out_channels'],
 ]:
-  """The gradients of inputs and kernel."""
+  """Computes the gradients with respect to inputs and kernel."""
   a, b, g = _constants(window, tile, cotangent.dtype)
   inputs_transform, kernel_transform = _transform(window, tile, inputs, kernel)
   rows = inputs_transform.shape[1]
@@ -105,8 +105,8 @@ def backward(
   )
   d_outputs = _transpose(join, outputs, cotangent)
   d_inputs = jnp.einsum('pro,pco->prc', _apply(a, d_outputs), kernel_transform)
-  # Transposed before it grows by the transform, for a matrix product whose
-  # left side is read along its rows: 1.3 times faster than the other way.
+  # Transposed before the transform enlarges it, so that the matrix product
+  # reads its left side along rows: 1.3 times faster than the other way.
   d_kernel = jnp.matmul(
     _apply(a, d_outputs.transpose(0, 2, 1)), inputs_transform
   )
@@ -125,7 +125,7 @@ def backward(
 
 
 def num_tiles(window: Window, tile: Pair) -> Pair:
-  """How many tiles cover the outputs, vertically and horizontally."""
+  """Returns how many tiles cover the outputs, vertically and horizontally."""
   (oh, ow), (mh, mw) = window.outputs, tile
   return -(-oh // mh), -(-ow // mw)
 
@@ -135,7 +135,7 @@ def _constants(window, tile, dtype):
 
 
 def _transform(window, tile, inputs, kernel):
-  """The transforms `[products, rows, c]` and `[products, c, o]`."""
+  """Transforms inputs and kernel: `[products, rows, c]`, `[products, c, o]`."""
   _, b, g = _constants(window, tile, inputs.dtype)
   tiles = _split_inputs(window, tile, inputs)
   kernels = _split_kernel(window, kernel)
@@ -152,18 +152,18 @@ def _apply(matrix, array):
 
 
 def _transpose(linear, argument, cotangent):
-  """The transpose of a linear function, that is, its gradient."""
+  """Applies the transpose of a linear function, that is, its gradient."""
   shape = jax.ShapeDtypeStruct(argument.shape, argument.dtype)
   (result,) = jax.linear_transpose(linear, shape)(cotangent)
   return result
 
 
 def _split_inputs(window, tile, inputs):
-  """`[batch, h, w, c]` to `[inputs of a tile, tiles * batch, phases * c]`."""
+  """Maps `[batch, h, w, c]` to `[tile inputs, tiles * batch, phases * c]`."""
   batch, _, _, channels = inputs.shape
   (sh, sw), (th, tw) = window.strides, num_tiles(window, tile)
   nh, nw = (m + t - 1 for m, t in zip(tile, phases.taps(window), strict=True))
-  # Rows and columns of each phase that all tiles together reach.
+  # Rows and columns of each phase that the tiles cover together.
   size = (th - 1) * tile[0] + nh, (tw - 1) * tile[1] + nw
   images = phases.split_inputs(window, inputs, size)
   images = images.transpose(1, 2, 3, 4, 0, 5)  # qh sh qw sw b c
@@ -179,13 +179,13 @@ def _split_inputs(window, tile, inputs):
 
 
 def _split_kernel(window, kernel):
-  """`[kh, kw, c, o]` to `[taps, phases * c, o]`."""
+  """Maps `[kh, kw, c, o]` to `[taps, phases * c, o]`."""
   kernels = phases.split_kernel(window, kernel)
   return kernels.reshape(-1, *kernels.shape[2:])
 
 
 def _join_outputs(window, tile, batch, outputs):
-  """`[outputs of a tile, tiles * batch, o]` to `[batch, oh, ow, o]`."""
+  """Maps `[tile outputs, tiles * batch, o]` to `[batch, oh, ow, o]`."""
   (mh, mw), (th, tw) = tile, num_tiles(window, tile)
   features = outputs.shape[-1]
   tiles = outputs.reshape(mh, mw, th, tw, batch, features)

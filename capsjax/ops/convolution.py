@@ -1,11 +1,11 @@
-"""A convolution that is fast on the CPU too, forward and backward.
+"""A convolution that is also fast on a CPU, forward and backward.
 
-XLA's gradient of a convolution with a large kernel is about a hundred times
-slower on a CPU than the arithmetic asks for. `convolution` therefore computes
-it there as matrix products, in one of two ways that `choose_tile` picks by
-their cost: over patches, or over the Fourier transforms of tiles (see
-`bilinear.py`). On a GPU or TPU it is `lax.conv_general_dilated`, on a GPU over
-the strides' phases where XLA's gradients of a strided kernel are slow.
+On a CPU, XLA's gradient of a convolution with a large kernel is about a hundred
+times slower than its arithmetic requires. There `convolution` uses matrix
+products instead, over patches or over Fourier transforms of tiles (see
+`bilinear.py`), whichever `choose_tile` finds cheaper. On a GPU or TPU it is
+`lax.conv_general_dilated`. On a GPU, where XLA's gradients of a strided kernel
+are slow, it first splits the strides into phases (see `phases.py`).
 """
 
 import functools
@@ -43,12 +43,12 @@ def convolution(
       'SAME' pads with zeros to `ceil(size / stride)` outputs.
 
   Returns:
-    Feature maps, channels last; within 1e-5 relative of the direct sum in
-    float32.
+    Feature maps, channels last. In float32 they match the direct sum to a
+    relative error of 1e-5.
 
   Raises:
-    ValueError: if the padding is unknown, or the kernel larger than an image
-      that is not padded.
+    ValueError: if the padding is unknown, or the kernel is larger than an
+      unpadded image.
   """
   batch, image_shape = inputs.shape[:-3], inputs.shape[-3:]
   if padding not in ('VALID', 'SAME'):
@@ -64,11 +64,11 @@ def convolution(
   return outputs.reshape(*batch, *outputs.shape[1:])
 
 
-# The platform is chosen inside the forward and inside the backward pass: a
-# derivative taken through the choice would keep the residuals of all platforms.
-# Patches and transforms are no residuals either, for they would be kept on
-# every platform. The backward pass computes them again, which costs nothing
-# where one program holds both passes: XLA merges equal computations.
+# The platform is chosen separately in the forward and the backward pass:
+# differentiating through the choice would save the residuals of all platforms.
+# The backward pass recomputes patches and transforms, since as residuals they
+# would be kept on every platform. That is free if one program contains both
+# passes: XLA merges equal computations.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _convolution(window, inputs, kernel):
   return lax.platform_dependent(
@@ -113,9 +113,9 @@ def _direct(window, inputs, kernel):
 
 
 def _on_cuda(window, inputs, kernel):
-  # XLA writes the gradients of a strided kernel that covers the outputs as
-  # convolutions with filters that are mostly zeros: seven times the arithmetic
-  # of the paper's 9x9 kernel.
+  # If a strided kernel covers the outputs, XLA computes its gradients as
+  # convolutions with filters of mostly zeros: seven times the arithmetic for
+  # the paper's 9x9 kernel.
   covers = all(
     k >= m for k, m in zip(window.kernel, window.outputs, strict=True)
   )
@@ -125,14 +125,14 @@ def _on_cuda(window, inputs, kernel):
 
 
 class _Method(NamedTuple):
-  """A way of computing a convolution, and its gradients from a cotangent."""
+  """A way to compute a convolution and, from a cotangent, its gradients."""
 
   forward: Callable[..., jax.Array]
   backward: Callable[..., tuple[jax.Array, jax.Array]]
 
 
 def _cpu_method(window, inputs, kernel):
-  """The cheapest way for these shapes."""
+  """Returns the cheapest method for these shapes."""
   tile = choose_tile(window, len(inputs), *kernel.shape[2:])
   partial = functools.partial
   if tile is None:

@@ -1,8 +1,8 @@
-"""Which way of computing a convolution on the CPU costs least, by shapes.
+"""Chooses the cheapest way to compute a convolution on a CPU by its shapes.
 
-Costs are in floating-point operations of forward and backward pass together. A
-number written to memory and read again counts as `_MOVE` operations: what a
-core computes by matrix products while it moves one.
+Costs are floating-point operations of the forward and backward pass together.
+Writing a number to memory and reading it back counts as `_MOVE` operations:
+what a core computes by matrix products in that time.
 """
 
 import functools
@@ -13,7 +13,7 @@ from capsjax.ops import bilinear, phases
 from capsjax.ops.window import Window
 
 _MOVE = 20
-# Larger transforms are dearer than their savings, and lose accuracy.
+# Larger transforms cost more than they save, and lose accuracy.
 _LARGEST_TRANSFORM = 20
 
 
@@ -21,7 +21,7 @@ _LARGEST_TRANSFORM = 20
 def choose_tile(
   window: Window, batch: int, in_channels: int, out_channels: int
 ) -> tuple[int, int] | None:
-  """The tile that makes the bilinear way cheapest.
+  """Returns the tile that makes the bilinear method cheapest.
 
   Args:
     window: the geometry of the convolution.
@@ -30,7 +30,7 @@ def choose_tile(
     out_channels: channels of the feature maps.
 
   Returns:
-    The number of outputs of a tile, or None if patches are cheaper.
+    Outputs per tile, or None if patches are cheaper.
   """
   costs = {
     tile: _bilinear_cost(window, tile, batch, in_channels, out_channels)
@@ -42,7 +42,7 @@ def choose_tile(
 
 
 def _candidates(window):
-  """Tiles that split the outputs evenly, by the number of tiles."""
+  """Returns tiles that split the outputs evenly, for each number of tiles."""
   sizes = [
     sorted({-(-outputs // count) for count in range(1, outputs + 1)})
     for outputs in window.outputs
@@ -75,7 +75,7 @@ def _bilinear_cost(window, tile, batch, in_channels, out_channels):
 
 
 def _num_products(sizes):
-  """Real products of a real transform: 1 for a real frequency, 3 for a pair."""
+  """Counts real products: 1 per real frequency, 3 per conjugate pair."""
   real = math.prod(2 if size % 2 == 0 else 1 for size in sizes)
   return real + 3 * (math.prod(sizes) - real) // 2
 

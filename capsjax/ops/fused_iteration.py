@@ -1,16 +1,16 @@
-"""One routing iteration from inputs and kernel, its votes never formed.
+"""One routing iteration from inputs and kernel, without forming the votes.
 
-A vote is `u^_j|i = W_ij u_i`, so that an iteration needs no vote by itself:
+A vote is `u^_j|i = W_ij u_i`, so an iteration never needs the votes themselves:
 
     agreement      u^_j|i . v_j        = u_i . (W_ij^T v_j)
     weighted sum   sum_i c_ij u^_j|i   = sum_i W_ij (c_ij u_i)
 
-For one output capsule, over all input capsules and the batch, each is a plain
-matrix product and a multiplication by the inputs. What lies between has the
-size of the inputs for each output capsule, not that of the votes, and is held
+For one output capsule, over all input capsules and the batch, each is a matrix
+product and a multiplication by the inputs. The intermediate array has the size
+of the inputs for each output capsule, not the size of the votes, and is held
 for one block of input capsules at a time. Only the gradient of a block's votes
-is formed: one product of it is the gradient of the inputs, one the kernel's.
-The batch is the last axis, where the arithmetic is contiguous.
+is formed: one product with it gives the inputs' gradient, another the kernel's.
+The batch is the last axis, which makes the arithmetic contiguous.
 """
 
 import functools
@@ -27,7 +27,7 @@ from capsjax.ops.routing_blocks import Blocks
 
 
 class Options(NamedTuple):
-  """What is known when the iteration is compiled."""
+  """Options that are known when the iteration is compiled."""
 
   leaky: bool
   stop_gradient: bool
@@ -43,16 +43,16 @@ def fused_iteration(
   Float[Array, 'out_caps out_dim batch'],
   Float[Array, 'blocks out_caps block_caps batch'] | None,
 ]:
-  """Couplings from the agreement with a sum of capsules, then preactivations.
+  """Computes couplings from the capsules so far, then preactivations.
 
   Args:
     blocks: the result of `split_into_blocks`.
-    capsules_sum: the sum of the capsules of all iterations before: the routing
-      logits are the log priors and the agreement with it.
+    capsules_sum: the sum of the capsules of all previous iterations. The
+      routing logits are the log priors plus the votes' agreement with this sum.
     options: as for `fused_dynamic_routing`.
 
   Returns:
-    Preactivations, and the couplings if they are wanted.
+    Preactivations, and the couplings if `options.keep_couplings`, else None.
   """
   preactivations, couplings = _forward(blocks, capsules_sum, options)
   return preactivations, couplings if options.keep_couplings else None
@@ -67,7 +67,7 @@ def _forward(blocks, capsules_sum, options):
     couplings = couplings.astype(capsules_sum.dtype)
     return total + _weighted_sum(block, couplings), couplings
 
-  # The sum over many blocks would lose bits of a half-precision type.
+  # A half-precision sum over many blocks would lose bits.
   zero = jnp.zeros(capsules_sum.shape, at_least_float32(capsules_sum.dtype))
   preactivations, couplings = lax.scan(add_block, zero, blocks)
   return preactivations.astype(capsules_sum.dtype), couplings
@@ -112,7 +112,7 @@ fused_iteration.defvjp(_forward_with_residuals, _backward)
 
 
 def _agreement(block, vectors):
-  """The inner product of a block's votes with a vector for each output capsule.
+  """Inner products of a block's votes with one vector per output capsule.
 
   Args:
     block: one of `Blocks`.
@@ -128,7 +128,7 @@ def _agreement(block, vectors):
 
 
 def _weighted_sum(block, weights):
-  """The sum of a block's votes, weighted.
+  """Computes the weighted sum of a block's votes.
 
   Args:
     block: one of `Blocks`.
@@ -140,14 +140,14 @@ def _weighted_sum(block, weights):
   weighted = weights[:, :, None] * block.inputs[None]
   out_caps, block_caps, in_dim, batch = weighted.shape
   weighted = weighted.reshape(out_caps, block_caps * in_dim, batch)
-  # The transpose by itself: XLA's product with a transposed factor is slower.
+  # Transposed separately: XLA's product with a transposed factor is slower.
   kernel = lax.optimization_barrier(block.kernel.swapaxes(1, 2))
   wide = at_least_float32(weighted.dtype)
   return jnp.matmul(kernel, weighted, preferred_element_type=wide)
 
 
 def _outer_product(weights, vectors):
-  """The gradient of a block's votes in a sum weighted or an agreement.
+  """Returns the votes' gradient from a weighted sum or from an agreement.
 
   Args:
     weights: `[out_caps, block_caps, batch]`.
@@ -160,10 +160,13 @@ def _outer_product(weights, vectors):
 
 
 def _blocks_grad(block, votes_grad, log_priors_grad):
-  """The gradient of a block from that of its votes, `u^_j|i = W_ij u_i`."""
+  """Computes a block's gradient from its votes' gradient.
+
+  The votes are `u^_j|i = W_ij u_i`.
+  """
   block_caps, out_caps, out_dim, batch = votes_grad.shape
   in_dim = block.inputs.shape[1]
-  # Two products read it, and XLA would compute it for each.
+  # Two products read this, and XLA would compute it for each.
   votes_grad = lax.optimization_barrier(
     votes_grad.reshape(block_caps, out_caps * out_dim, batch)
   )

@@ -1,9 +1,9 @@
-"""Routing from inputs and kernel, in the way that suits the platform.
+"""Routing from inputs and kernel, by the method that suits the platform.
 
-The votes of one layer of the paper's network take 94 MB at batch 128, and each
+In the paper's network, the votes of one layer take 94 MB at batch 128, and each
 iteration reads them twice. A GPU's memory is fast enough for that, and plain
-routing moves the fewest bytes there. Elsewhere, and for votes that a GPU should
-not hold, they are never formed. Two identities help:
+routing moves the fewest bytes there. On other platforms, and when the votes are
+too large for a GPU, they are never formed. Two identities help:
 
 - the first couplings are the same for every example, so the first weighted sum
   is one matrix product of the inputs with the kernel;
@@ -30,11 +30,11 @@ from capsjax.ops.routing import (
 from capsjax.ops.routing_blocks import join_blocks, split_into_blocks
 from capsjax.ops.squash import squash
 
-# On a CPU a block's products should stay in the cache; on an accelerator, where
-# a loop's turns are dear, they need only leave room in its memory.
+# On a CPU a block's products should stay in the cache. On an accelerator, where
+# loop iterations are expensive, they only need to leave room in its memory.
 _BLOCK_BYTES_ON_CPU = 3 * 2**19
 _BLOCK_BYTES_ELSEWHERE = 2**28
-# With its gradient, plain routing holds three to four times its votes.
+# With its gradient, plain routing holds three to four times the votes.
 _VOTES_BYTES_ON_GPU = 2**29
 
 
@@ -59,33 +59,33 @@ def fused_dynamic_routing(
 ):
   """`dynamic_routing(compute_votes(inputs, kernel))`, fast on every platform.
 
-  The platform is the one that a program is compiled for: on an NVIDIA GPU votes
-  of up to 512 MiB are formed; elsewhere they never are, which takes little
-  memory. There the gradient is written by hand, so that forward-mode
-  derivatives (`jax.jvp`) need the two functions above.
+  On an NVIDIA GPU, votes of up to 512 MiB are formed. Otherwise they never are,
+  which saves memory. The gradient is then a custom reverse-mode rule, so
+  forward-mode derivatives (`jax.jvp`) need the two functions above. The
+  platform is the one that the program is compiled for.
 
   Args:
     inputs: capsules `u_i` of the layer below.
     kernel: transformation matrices `W_ij`, of the inputs' dtype.
-    num_iterations: as for `dynamic_routing`, like all that follow.
+    num_iterations: as for `dynamic_routing`, like the options that follow.
     stop_gradient: treats the couplings as constants.
     leaky: adds a "none of the above" share to each softmax.
     bias: added to the preactivations before every squash.
     log_priors: initial routing logits.
     squash_fn: replaces `squash`.
     return_couplings: also returns the couplings of every iteration.
-    block_bytes: at most so much memory is taken by one block of input capsules,
-      `in_dim` or `out_dim` numbers for each pair of capsules, but a block has
-      at least one input capsule. If None, 1.5 MiB on a CPU and 256 MiB
-      elsewhere; if given, no votes are formed on a GPU either.
+    block_bytes: the most memory for one block of input capsules, counted as
+      `max(in_dim, out_dim)` numbers for each pair of capsules; a block has at
+      least one input capsule. If None, 1.5 MiB on a CPU and 256 MiB elsewhere.
+      If given, no votes are formed on a GPU either.
 
   Returns:
-    Output capsules `v_j`; with `return_couplings` a pair of these and the
-    couplings `c_ij`, iterations first.
+    Output capsules `v_j`; with `return_couplings`, a pair of the capsules and
+    the couplings `c_ij`, iterations first.
 
   Raises:
-    ValueError: if `num_iterations` is below 1, or inputs and kernel do not have
-      the same capsules or dtype.
+    ValueError: if `num_iterations` is below 1, or inputs and kernel differ in
+      their capsules or dtype.
 
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 2
@@ -145,10 +145,11 @@ def fused_dynamic_routing(
 
 
 def _saving_nothing(route):
-  """Saves only its arguments for the backward pass, which does all of it again.
+  """Wraps `route` so that the backward pass recomputes it from its arguments.
 
-  What a platform's way saves would be held on every platform. Where one program
-  holds both passes this costs nothing: XLA merges equal computations.
+  The residuals of one platform's method would be held on every platform. If one
+  program contains both passes, recomputing is free: XLA merges equal
+  computations.
   """
   return jax.checkpoint(route, prevent_cse=False)
 
@@ -213,7 +214,7 @@ def _require_fit(inputs, kernel):
 
 
 def _weighted_votes_sum(inputs, kernel, couplings):
-  """The sum of the votes, weighted alike for every example.
+  """Sums the votes, weighted the same for every example.
 
   Args:
     inputs: `[batch, in_caps, in_dim]`.
@@ -225,7 +226,7 @@ def _weighted_votes_sum(inputs, kernel, couplings):
   """
   in_caps, out_caps, in_dim, out_dim = kernel.shape
   weighted = kernel * couplings[..., None, None]
-  # Not an einsum, for which XLA transposes the inputs too.
+  # Not an einsum: XLA would transpose the inputs too.
   matrix = weighted.swapaxes(1, 2).reshape(in_caps * in_dim, -1)
   return (inputs.reshape(len(inputs), in_caps * in_dim) @ matrix).reshape(
     len(inputs), out_caps, out_dim

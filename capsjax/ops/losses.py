@@ -1,4 +1,4 @@
-"""The paper's two losses, one value per example: only a step takes a mean."""
+"""The paper's two losses, one value per example; steps average them."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -12,10 +12,10 @@ def margin_loss(
   negative_margin: float = 0.1,
   down_weight: float = 0.5,
 ) -> Float[Array, '*batch']:
-  """The margin loss of each example, summed over the classes.
+  """Computes the margin loss of each example, summed over the classes.
 
-  Equation 4: `T_k max(0, m+ - |v_k|)^2` of a class that is present, and of one
-  that is not `lambda (1 - T_k) max(0, |v_k| - m-)^2`.
+  Equation 4, with `T_k` = 1 if class k is present and 0 otherwise:
+  `L_k = T_k max(0, m+ - |v_k|)^2 + lambda (1 - T_k) max(0, |v_k| - m-)^2`.
 
   Args:
     lengths: capsule lengths in [0, 1).
@@ -40,14 +40,14 @@ def reconstruction_loss(
   reconstructions: Float[Array, '*batch height width channels'],
   images: Float[Array, '*batch height width channels'],
 ) -> Float[Array, '*batch']:
-  """The sum of squared differences over the pixels of each example.
+  """Sums the squared differences over the pixels of each example.
 
   Args:
     reconstructions: decoded images, in [0, 1].
-    images: the images to be matched, in [0, 1].
+    images: the images to reconstruct, in [0, 1].
 
   Returns:
-    The loss of each example, at least 0, not yet scaled down by the paper's
-    0.0005 (section 4.1).
+    The loss of each example, at least 0, before the paper's scaling by 0.0005
+    (section 4.1).
   """
   return jnp.sum(jnp.square(reconstructions - images), (-3, -2, -1))

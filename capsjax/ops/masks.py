@@ -1,4 +1,4 @@
-"""Which class capsules the decoder sees: the true one, the longest, or k."""
+"""Masks that choose which class capsules to decode: true, longest or top k."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 def label_mask(
   labels: Int[Array, '*batch'], *, num_classes: int
 ) -> Float[Array, '*batch num_classes']:
-  """Selects the capsule of the true class, as the paper does while training.
+  """Selects the capsule of the true class, as the paper does in training.
 
   Args:
     labels: the class of each example, from 0 to `num_classes - 1`.
@@ -30,7 +30,7 @@ def top_k_mask(
     k: how many capsules to select, from 1 to the number of classes.
 
   Returns:
-    A float32 mask with exactly k ones; of equal lengths the first one wins.
+    A float32 mask with exactly k ones; ties go to the first capsule.
   """
   return jnp.sum(top_k_masks(lengths, k=k), -2)
 
@@ -38,14 +38,14 @@ def top_k_mask(
 def top_k_masks(
   lengths: Float[Array, '*batch num_classes'], *, k: int
 ) -> Float[Array, '*batch k num_classes']:
-  """Selects each of the k longest capsules for itself.
+  """Selects each of the k longest capsules in a mask of its own.
 
   Args:
     lengths: capsule lengths.
     k: how many capsules to select, from 1 to the number of classes.
 
   Returns:
-    k float32 masks with one 1 each, in the order of the classes.
+    k float32 masks with one 1 each, in class order.
   """
   _, indices = jax.lax.top_k(lengths, k)
   return label_mask(jnp.sort(indices), num_classes=lengths.shape[-1])
@@ -60,7 +60,7 @@ def longest_mask(
     lengths: capsule lengths.
 
   Returns:
-    A float32 mask with exactly one 1; of equal lengths the first one wins.
+    A float32 mask with exactly one 1; ties go to the first capsule.
   """
   return label_mask(jnp.argmax(lengths, -1), num_classes=lengths.shape[-1])
 
@@ -69,7 +69,7 @@ def mask_capsules(
   capsules: Float[Array, '*batch num_capsules dim'],
   mask: Float[Array, '*batch num_capsules'],
 ) -> Float[Array, '*batch num_capsules dim']:
-  """Sets the capsules that a mask does not select to zero.
+  """Zeroes the capsules that a mask does not select.
 
   Args:
     capsules: class capsules.

@@ -1,7 +1,7 @@
 """A convolution as one matrix product over patches of the image.
 
 The patches take kernel height x kernel width times the image's memory, so this
-is the way for few input channels, small kernels, or small batches.
+suits few input channels, small kernels, or small batches.
 """
 
 import functools
@@ -21,7 +21,7 @@ def forward(
   inputs: Float[Array, 'batch height width in_channels'],
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
 ) -> Float[Array, 'batch out_height out_width out_channels']:
-  """The convolution."""
+  """Computes the convolution."""
   taken = extract(window, inputs)
   outputs = jnp.matmul(taken, kernel.reshape(-1, kernel.shape[-1]))
   return outputs.transpose(2, 0, 1, 3)
@@ -36,7 +36,7 @@ def backward(
   Float[Array, 'batch height width in_channels'],
   Float[Array, 'kernel_height kernel_width in_channels out_channels'],
 ]:
-  """The gradients of inputs and kernel."""
+  """Computes the gradients with respect to inputs and kernel."""
   taken = extract(window, inputs)
   rows = cotangent.transpose(1, 2, 0, 3).reshape(-1, kernel.shape[-1])
   d_kernel = taken.reshape(len(rows), taken.shape[-1]).T @ rows
@@ -50,7 +50,7 @@ def backward(
 def extract(
   window: Window, inputs: Float[Array, 'batch height width in_channels']
 ) -> Patches:
-  """Everything that the kernel sees at each output."""
+  """Extracts the patch that the kernel covers at each output."""
   (kh, kw), (sh, sw), (oh, ow) = window.kernel, window.strides, window.outputs
   padding = ((0, 0), *window.padding, (0, 0))
   padded = jnp.pad(inputs, padding).transpose(1, 2, 0, 3)

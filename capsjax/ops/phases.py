@@ -1,8 +1,8 @@
-"""A strided convolution as one of stride 1: the strides' phases are channels.
+"""Strided convolution as one of stride 1, with the phases as channels.
 
 With stride s and k taps, output q sums over inputs s q to s q + k - 1. Input
 s q + p is element q of phase p. Each phase is convolved with stride 1 and with
-every s-th tap of the kernel, ceil(k / s) of them, and the s results add up.
+every s-th tap of the kernel, ceil(k / s) of them, and the s results are added.
 """
 
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from capsjax.ops.window import Window
 
 
 def taps(window: Window) -> tuple[int, int]:
-  """The kernel's size within one phase."""
+  """Returns the kernel's size within one phase."""
   (kh, kw), (sh, sw) = window.kernel, window.strides
   return -(-kh // sh), -(-kw // sw)
 
@@ -28,8 +28,8 @@ def split_inputs(
   Args:
     window: the geometry of the convolution.
     inputs: images.
-    size: rows and columns of each phase: zeros are added, or inputs that no
-      output reads are cut off, at the bottom and the right.
+    size: rows and columns of each phase. At the bottom and the right, zeros are
+      added or inputs that no output reads are cut off.
   """
   batch, height, width, channels = inputs.shape
   (sh, sw), (rows, columns) = window.strides, size
@@ -48,7 +48,7 @@ def split_kernel(
   window: Window,
   kernel: Float[Array, 'kernel_height kernel_width in_channels out_channels'],
 ) -> Float[Array, 'taps_height taps_width phases_and_channels out_channels']:
-  """Splits a kernel, padded with zero taps, into the kernels of the phases."""
+  """Splits a kernel, padded with zero taps, into one kernel per phase."""
   (sh, sw), (th, tw) = window.strides, taps(window)
   (kh, kw), (channels, features) = window.kernel, kernel.shape[2:]
   padding = ((0, sh * th - kh), (0, sw * tw - kw), (0, 0), (0, 0))
@@ -67,7 +67,7 @@ def to_stride_one(
   Float[Array, 'batch rows columns phases_and_channels'],
   Float[Array, 'taps_height taps_width phases_and_channels out_channels'],
 ]:
-  """Window, inputs and kernel of the equal convolution of stride 1."""
+  """Returns window, inputs and kernel of the same convolution at stride 1."""
   rows, columns = (
     outputs + size - 1
     for outputs, size in zip(window.outputs, taps(window), strict=True)

@@ -1,4 +1,4 @@
-"""The type that sums are computed in."""
+"""The dtype in which sums are computed."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import jax.numpy as jnp
 
 
 def at_least_float32(dtype: Any) -> Any:
-  """The type itself, or float32 for the half-precision ones.
+  """Returns `dtype`, or float32 if it is a half-precision type.
 
-  Not by `jnp.promote_types`, which raises where types promote strictly.
+  `jnp.promote_types` would raise under strict type promotion.
   """
   return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32

@@ -1,4 +1,4 @@
-"""Routing by agreement over votes: Procedure 1, and its one iteration."""
+"""Routing by agreement over votes: Procedure 1 and its single iteration."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def compute_votes(
   inputs: Float[Array, '*batch in_caps in_dim'],
   kernel: Float[Array, 'in_caps out_caps in_dim out_dim'],
 ) -> Float[Array, '*batch in_caps out_caps out_dim']:
-  """The prediction of every input capsule for every output capsule.
+  """Computes each input capsule's prediction for each output capsule.
 
   Args:
     inputs: capsules `u_i` of the layer below.
@@ -32,17 +32,17 @@ def compute_votes(
 def compute_couplings(
   routing_logits: Float[Array, '...'], *, leaky: bool, axis: int = -1
 ) -> Float[Array, '...']:
-  """Softmax over the output capsules (Eq. 3), with a leak if wanted.
+  """Takes the softmax over the output capsules (Eq. 3), optionally leaky.
 
   Args:
     routing_logits: `b_ij`.
-    leaky: adds a "none of the above" logit of 0 whose share is thrown away
+    leaky: adds a "none of the above" logit of 0 whose share is discarded
       (paper, section 7).
     axis: the axis of the output capsules.
 
   Returns:
-    Couplings `c_ij` in [0, 1]; those of one input capsule sum to 1 over the
-    output capsules, or to less than 1 if leaky.
+    Couplings `c_ij` in [0, 1]. Over the output capsules they sum to 1, or to
+    less than 1 if leaky.
   """
   if not leaky:
     return jax.nn.softmax(routing_logits, axis)
@@ -63,19 +63,20 @@ def routing_iteration(
   Float[Array, '... in_caps out_caps'],
   Float[Array, '*batch in_caps out_caps'],
 ]:
-  """One iteration of Procedure 1: lines 4 to 7.
+  """Runs one iteration of Procedure 1 (lines 4 to 7).
 
   Args:
     votes: predictions `u^_j|i`.
-    routing_logits: `b_ij` before the iteration; without batch axes if they
-      are the same for every example, and then the couplings are too.
+    routing_logits: `b_ij` before the iteration. Logits without batch axes apply
+      to every example, and the couplings have no batch axes either.
     leaky: as for `dynamic_routing`.
     bias: as for `dynamic_routing`.
     squash_fn: as for `dynamic_routing`.
 
   Returns:
-    The capsules `v_j`, the couplings `c_ij` that made them, and the agreement
-    `u^_j|i . v_j`, which the next iteration's routing logits are greater by.
+    The capsules `v_j`, the couplings `c_ij` that produced them, and the
+    agreement `u^_j|i . v_j`, which is added to the logits for the next
+    iteration.
   """
   couplings = compute_couplings(routing_logits, leaky=leaky)
   preactivations = jnp.einsum('...ij,...ije->...je', couplings, votes)
@@ -107,21 +108,21 @@ def dynamic_routing(
 
   Args:
     votes: predictions `u^_j|i`.
-    num_iterations: r, at least 1: the number of softmaxes. With 1 there is no
-      agreement: every input capsule is shared out equally.
-    stop_gradient: treats the couplings as constants, so that the gradient
-      flows through the last iteration's weighted sum only.
+    num_iterations: the number of iterations r (softmaxes), at least 1. With 1
+      there is no agreement: every input capsule is shared equally.
+    stop_gradient: treats the couplings as constants, so that the gradient flows
+      only through the last iteration's weighted sum.
     leaky: adds a "none of the above" share to each softmax (section 7).
     bias: added to the preactivations before every squash, as in the official
       code; the paper has none.
-    log_priors: initial routing logits `b_ij`; zeros if not given. They may be
-      learned: their gradient flows whatever `stop_gradient` says.
+    log_priors: initial routing logits `b_ij`; zeros if not given. They can be
+      learned: their gradient flows regardless of `stop_gradient`.
     squash_fn: replaces `squash`.
     return_couplings: also returns the couplings of every iteration.
 
   Returns:
-    Output capsules `v_j`; with `return_couplings` a pair of these and the
-    couplings `c_ij`, iterations first.
+    Output capsules `v_j`; with `return_couplings`, a pair of the capsules and
+    the couplings `c_ij`, iterations first.
 
   Raises:
     ValueError: if `num_iterations` is below 1.
@@ -155,6 +156,6 @@ def dynamic_routing(
 
 
 def check_num_iterations(num_iterations: int) -> None:
-  """Refuses a count of routing iterations that is not at least 1."""
+  """Raises a ValueError if `num_iterations` is below 1."""
   if num_iterations < 1:
     raise ValueError(f'num_iterations must be at least 1, got {num_iterations}')

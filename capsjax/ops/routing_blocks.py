@@ -1,4 +1,4 @@
-"""Inputs and kernel of a routing, arranged by blocks of input capsules."""
+"""Routing inputs and kernel, split into blocks of input capsules."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 
 
 class Blocks(NamedTuple):
-  """Inputs and kernel, cut into blocks of input capsules, the last one padded.
+  """Inputs and kernel in blocks of input capsules, the last block padded.
 
-  A padded capsule is zero, and so are its votes: it adds nothing to a sum.
+  Padding capsules are zero, and so are their votes: they add nothing to a sum.
   """
 
   inputs: Float[Array, 'blocks block_caps in_dim batch']
@@ -24,14 +24,14 @@ def split_into_blocks(
   log_priors: Float[Array, 'in_caps out_caps'] | None,
   block_bytes: int,
 ) -> Blocks:
-  """Arranges everything by blocks of input capsules.
+  """Splits inputs, kernel and log priors into blocks of input capsules.
 
   Args:
     inputs: capsules `u_i` of the layer below.
     kernel: transformation matrices `W_ij`.
     log_priors: initial routing logits, if there are any.
-    block_bytes: at most so much memory is taken by a block's votes, or by its
-      inputs for each output capsule, but at least one input capsule's.
+    block_bytes: the most memory for a block's votes, or for its inputs per
+      output capsule; a block has at least one input capsule.
   """
   batch, in_caps, in_dim = inputs.shape
   out_caps, out_dim = kernel.shape[1], kernel.shape[3]
@@ -51,12 +51,16 @@ def split_into_blocks(
     .reshape(blocks, out_caps, block * in_dim, out_dim),
     None if log_priors is None else split(log_priors).swapaxes(1, 2)[..., None],
   )
-  # Else XLA transposes the products of these, which are larger.
+  # Otherwise XLA transposes their products, which are larger.
   return lax.optimization_barrier(parts)
 
 
 def _even_block(in_caps, most):
-  """The largest divisor up to `most`, if one spares the padding cheaply."""
+  """Returns the size of a block, at most `most`.
+
+  It divides `in_caps`, which avoids padding, unless that would more than double
+  the number of blocks.
+  """
   blocks = -(-in_caps // most)
   for count in range(blocks, min(2 * blocks, in_caps) + 1):
     if in_caps % count == 0:
@@ -67,7 +71,7 @@ def _even_block(in_caps, most):
 def join_blocks(
   couplings: Float[Array, 'blocks out_caps block_caps batch'],
 ) -> Float[Array, 'batch padded_in_caps out_caps']:
-  """Arranges couplings as `dynamic_routing` does, but for the padding."""
+  """Arranges couplings as `dynamic_routing` does, but keeps the padding."""
   blocks, out_caps, block, batch = couplings.shape
   return couplings.transpose(3, 0, 2, 1).reshape(
     batch, blocks * block, out_caps

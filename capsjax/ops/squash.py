@@ -1,8 +1,8 @@
-"""The length of a capsule and the squash non-linearity, safe everywhere.
+"""Capsule lengths and the squash non-linearity, numerically safe everywhere.
 
-A plain norm has the gradient 0 / 0 at zero, and its square overflows or
-underflows long before the number itself does. Both functions here first bring
-very long and very short vectors into the middle of the range of their type.
+A plain norm has gradient 0 / 0 at zero, and its square overflows or underflows
+long before the norm does. Both functions here first scale very long and very
+short vectors to the middle of their dtype's range.
 """
 
 import functools
@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 
 from capsjax.ops.precision import at_least_float32
 
-# Traced once for each shape, and part of the program that calls it: a network
-# squashes in each routing iteration and in each derivative of it.
+# Traced once per shape and inlined into the caller: a network squashes in every
+# routing iteration and in every derivative of it.
 _trace_once = functools.partial(jax.jit, static_argnames='axis', inline=True)
 
 
@@ -23,18 +23,17 @@ _trace_once = functools.partial(jax.jit, static_argnames='axis', inline=True)
 def _length_and_direction(
   vectors: Float[Array, '...'], *, axis: int
 ) -> tuple[Float[Array, '...'], Float[Array, '...']]:
-  """The length of each vector, and its unit vector; both 0 for a zero vector.
+  """Returns each vector's length and unit vector, both 0 for a zero vector.
 
   Args:
     vectors: vectors along `axis`, float32 or wider.
-    axis: the axis of the vectors' components, which the lengths keep with
-      size 1.
+    axis: the axis of the vectors' components, kept with size 1 in the lengths.
 
   Returns:
     Lengths and directions.
   """
-  # A power of two changes no bits. Division by the largest component would,
-  # and XLA's reciprocal of a very large one is flushed to 0.
+  # Scaling by a power of two is exact. Dividing by the largest component is
+  # not, and XLA flushes the reciprocal of a very large one to 0.
   exponent = jnp.finfo(vectors.dtype).maxexp
   border, factor = 2.0 ** (exponent * 3 // 10), 2.0 ** (exponent * 6 // 10)
   largest = lax.stop_gradient(jnp.max(jnp.abs(vectors), axis, keepdims=True))
@@ -60,7 +59,7 @@ def _length(vectors, axis):
 
 @_length.defjvp
 def _length_jvp(axis, primals, tangents):
-  # The scaling above, differentiated, would underflow for a short vector.
+  # Differentiating the scaling would underflow for a short vector.
   (vectors,), (tangent,) = primals, tangents
   length, direction = _length_and_direction(vectors, axis=axis)
   return length, jnp.sum(direction * tangent, axis, keepdims=True)
@@ -73,11 +72,12 @@ def lengths(
 
   Args:
     capsules: capsules `[*batch, num_capsules, dim]`, of any magnitude.
-    axis: the axis of the capsules' dimension, which is removed.
+    axis: the axis of the capsules' components, which is removed.
 
   Returns:
-    Lengths `[*batch, num_capsules]`, at least 0; of a squashed capsule, below
-    1: the evidence that the entity is present (paper, section 2).
+    Lengths `[*batch, num_capsules]`, at least 0. The length of a squashed
+    capsule is below 1 and is the evidence that the entity is present (paper,
+    section 2).
   """
   wide = capsules.astype(at_least_float32(capsules.dtype))
   return jnp.squeeze(_length(wide, axis), axis).astype(capsules.dtype)
@@ -93,7 +93,7 @@ def squash(
 
   Args:
     preactivations: vectors `[*batch, num_capsules, dim]`.
-    axis: the axis of a capsule's own dimension.
+    axis: the axis of the capsules' components.
 
   Returns:
     Capsules of the same shape and dtype.
@@ -111,11 +111,12 @@ def _squash(
 ) -> Float[Array, '...']:
   length = _length(preactivations, axis)
   _, direction = _length_and_direction(preactivations, axis=axis)
-  # Of a short vector the direction times the squared length would lose the
-  # gradient to underflow; of a long one, the length's inverse.
+  # For a short vector, direction times squared length would lose the gradient
+  # to underflow; for a long one, the inverse length would.
   inner = jnp.minimum(length, 1)
   short = preactivations * (inner / (1 + jnp.square(inner)))
-  # From here on |s|^2 / (1 + |s|^2) rounds to 1, and |s|^2 cannot overflow.
+  # Above this length |s|^2 / (1 + |s|^2) rounds to 1. Capping the length there
+  # keeps |s|^2 from overflowing.
   epsilon = jnp.finfo(preactivations.dtype).eps
   saturated = jnp.asarray(4 / jnp.sqrt(epsilon), preactivations.dtype)
   square = jnp.square(jnp.minimum(length, saturated))

@@ -7,7 +7,7 @@ from jax import lax
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-  """Where a kernel is laid on an image; every pair is (vertical, horizontal).
+  """How a kernel slides over an image; every pair is (vertical, horizontal).
 
   Attributes:
     kernel: the kernel's size.
@@ -29,7 +29,7 @@ class Window:
     strides: tuple[int, ...],
     padding: str,
   ) -> 'Window':
-    """The window of a `kernel` on an `image` with 'VALID' or 'SAME' padding."""
+    """Creates the window of `kernel` on `image`, 'VALID' or 'SAME' padded."""
     (kh, kw), (sh, sw) = kernel, strides
     # Some versions of JAX return NumPy integers.
     (top, bottom), (left, right) = (

@@ -26,9 +26,9 @@ def matrix(angle=0.0, scale=(1.0, 1.0), shear=0.0):
 
 
 def by_scipy(image, matrix, translation):
-  """SciPy maps (row, column) of the result to those of the image.
+  """Transforms an image by SciPy, which maps (row, column) of the result back.
 
-  Its mode is the one that is black outside, and interpolates towards it.
+  Its mode is black outside the image, and interpolates towards black.
   """
   swap = np.array([[0, 1], [1, 0]])
   inverse = np.linalg.inv(swap @ np.asarray(matrix, np.float64) @ swap)
@@ -94,7 +94,7 @@ def test_outside_is_black():
 
 
 def test_random_maps_stay_within_their_ranges():
-  """The ends of an axis tell angle, scale, shear and translation."""
+  """The hill's centre and spread show translation, scale, shear and angle."""
   keys = jax.random.split(jax.random.key(0), 400)
   # A smooth hill, whose centre and spread can be measured.
   y, x = np.mgrid[:41, :41] - 20.0

@@ -8,12 +8,12 @@ import pytest
 from capsjax.examples import random_shift, scale_images
 
 SHAPE = (7, 9, 2)
-# All values differ and none is 0, so that the picture tells the shift.
+# All values differ and none is 0, so that the shift can be recovered.
 IMAGE = np.arange(1, 1 + 7 * 9 * 2, dtype=np.uint8).reshape(SHAPE)
 
 
 def shifted(image, down, right):
-  """One loop per pixel; shares nothing with the code."""
+  """Shifts pixel by pixel, sharing nothing with the code under test."""
   height, width, channels = image.shape
   result = np.zeros_like(image)
   for y in range(height):

@@ -1,4 +1,4 @@
-"""MultiMNIST, checked against NumPy on digits that can be told apart."""
+"""MultiMNIST, checked against NumPy on distinguishable digits."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ KEYS = jax.random.split(jax.random.key(0), 400)
 
 
 def split():
-  """Classes of different sizes; the pixels tell which image it is."""
+  """Makes classes of different sizes; its pixels identify each image."""
   rng = np.random.default_rng(0)
   labels = rng.permutation(np.repeat(np.arange(4), (3, 12, 5, 10)))
   images = rng.integers(1, 120, (SIZE, 4, 3, 1), np.uint8)
@@ -42,7 +42,7 @@ def batch(data):
 
 
 def find(canvas, images):
-  """Which image lies on a canvas, and where; no other may fit."""
+  """Finds the image on a canvas and its place; no other may fit."""
   found = [
     (number, top, left)
     for number, image in enumerate(images)
@@ -135,7 +135,7 @@ def test_test_pairs_are_the_same_for_the_same_seed(data):
   assert (repeats[0] != repeats[1]).any(-1).mean() > 0.9
   targets = np.asarray(first.targets)
   assert (targets.sum(-1) == 2).all()
-  # Each image begins one pair of each round, in no order of the classes.
+  # Each image starts one pair in each round, not in class order.
   for part in targets.reshape(3, SIZE, CLASSES):
     assert (part.sum(0) >= np.bincount(data.labels)).all()
     assert not part[:3, 0].all()

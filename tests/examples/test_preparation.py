@@ -28,7 +28,7 @@ def test_without_anything_bytes_are_scaled():
   assert plain.image_shape((8, 10, 3)) == (8, 10, 3)
 
 
-# Another value of each field.
+# Another value for each field.
 CHANGES = {
   'max_rotation': 20.0,
   'scale_range': (0.5, 0.7),
@@ -134,7 +134,7 @@ def test_standardised_images_have_mean_0_and_deviation_1():
 
 
 def of_tensorflow(image):
-  """Its `per_image_standardization`, of values from 0 to 255."""
+  """TensorFlow's `per_image_standardization`, for values from 0 to 255."""
   least = 1 / np.sqrt(image.size)
   return (image - image.mean()) / max(image.std(), least)
 

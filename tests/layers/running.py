@@ -1,4 +1,4 @@
-"""Runs modules by compiled programs, which equal modules share."""
+"""Runs modules as compiled programs, which equal modules share."""
 
 import functools
 
@@ -7,7 +7,7 @@ import jax
 
 @functools.partial(jax.jit, static_argnums=0)
 def init(module, *inputs):
-  """The variables of a module, from one fixed key."""
+  """Initialises a module from one fixed key."""
   return module.init(jax.random.key(0), *inputs)
 
 
@@ -15,5 +15,5 @@ def init(module, *inputs):
   jax.jit, static_argnums=0, static_argnames=('mutable', 'train')
 )
 def apply(module, variables, *inputs, **options):
-  """What the module returns, as its own `apply` does."""
+  """Calls the module's `apply`."""
   return module.apply(variables, *inputs, **options)

@@ -1,4 +1,4 @@
-"""The convolutional layer: `nn.Conv` by another way."""
+"""The convolutional layer: `nn.Conv`, computed another way."""
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,7 @@ def test_dtypes_of_computation_and_parameters():
   outputs = running.apply(layer, variables, IMAGES)
   assert outputs.dtype == jnp.bfloat16
   assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
-  # Not given, it is that of the images.
+  # By default it is the images' dtype.
   layer = layers.Convolution(4, (3, 3))
   images = IMAGES.astype(jnp.bfloat16)
   assert running.apply(layer, variables, images).dtype == jnp.bfloat16

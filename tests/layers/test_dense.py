@@ -87,7 +87,7 @@ def test_couplings_can_be_read(num_iterations):
 
 
 class Stack(nn.Module):
-  """Three capsule layers, the last two fed by capsules that were routed."""
+  """Three capsule layers, the last two fed by routed capsules."""
 
   @nn.compact
   def __call__(self, capsules):

@@ -31,7 +31,7 @@ def shapes(variables):
 
 
 def expected(variables, *, scale=1.0, padding='VALID', strides=(2, 2)):
-  """Position by position, all types of one position together."""
+  """Computes capsules ordered by position and then by type."""
   params = variables['params']
   maps = convolution_reference.convolution(
     np.asarray(IMAGES),

@@ -1,4 +1,4 @@
-"""What is measured of capsules, against plain NumPy and in clear cases."""
+"""Capsule statistics, against plain NumPy and in clear cases."""
 
 import functools
 
@@ -30,7 +30,7 @@ class Stack(nn.Module):
 
 
 def statistics(capsules, kernel, **options):
-  """Of a layer with this kernel, given these capsules."""
+  """Measures a layer with this kernel, given these capsules."""
   layer = layers.DenseCapsules(
     *(kernel.shape[1], kernel.shape[3]),
     routing_fn=functools.partial(capsjax.fused_dynamic_routing, **options),

@@ -51,7 +51,7 @@ def initial_params():
 
 
 def params():
-  """With larger weights, so that agreement matters."""
+  """Returns larger weights, so that agreement matters."""
   return jax.tree.map(lambda p: 2 * p, initial_params())
 
 
@@ -96,7 +96,7 @@ def test_reconstructions_are_images():
 
 
 def disturbed(inputs, kernel, *, others, **options):
-  """Routing that changes the capsules of a mask `others`, and no more."""
+  """Routes, then changes only the capsules of a mask `others`."""
   capsules = ops.fused_dynamic_routing(inputs, kernel, **options)
   return capsules + 10 * jnp.asarray(others, jnp.float32)[..., None] * jnp.ones(
     capsules.shape
@@ -228,7 +228,7 @@ def test_bfloat16_is_near_and_its_results_are_float32():
 TWO_ITERATIONS = functools.partial(ops.fused_dynamic_routing, num_iterations=2)
 
 # Another value for each field, by what it changes: the parameters' shapes,
-# their initial values, the results.
+# their initial values, or the outputs.
 CHANGES = {
   'num_classes': ('shapes', 3),
   'capsule_dim': ('shapes', 4),
@@ -326,14 +326,14 @@ def test_the_official_choices_build():
       np.testing.assert_allclose(parameter, 0.1)
       continue
     std = 0.05 if path[0].key == 'conv' else 0.1
-    # Cut at two standard deviations, which leaves 0.88 of one.
+    # Truncated at two standard deviations, which leaves 0.88 of one.
     assert np.abs(parameter).max() <= 2 * std
     np.testing.assert_allclose(np.std(parameter), 0.88 * std, rtol=0.15)
   assert found.keys() == initial_params().keys()
 
 
 def test_the_default_initial_values_make_up_for_the_primary_scale():
-  """Which is a power of 2 here, so that nothing is rounded."""
+  """The scale is a power of 2 here, so that nothing is rounded."""
   scaled = tiny(primary_scale=1 / 4)
   found = running.init(scaled, images())['params']
   kernels = (

@@ -20,7 +20,7 @@ def test_the_sum_of_the_votes_is_as_large_for_any_number_of_them(in_caps):
   kernel = capsule_normal(jax.random.key(1), (in_caps, 10, 8, 16))
   inputs = np.random.default_rng(0).standard_normal((in_caps, 8)) / 8
   sums = np.einsum('id,ijde->je', inputs, np.asarray(kernel, np.float64))
-  # Of 1152 x 8 products with deviations 1 / 8 and 0.1.
+  # Sums of 1152 x 8 products with standard deviations 1 / 8 and 0.1.
   assert np.std(sums) == pytest.approx(np.sqrt(1152 * 8) / 80, rel=0.2)
 
 

@@ -13,8 +13,8 @@ from capsjax.models import (
   registry,
 )
 
-# Name, fields, image shape, number of parameters: arithmetic that needs no
-# program, and in the paper rounded (8.2M, 6.8M, 35.4M, 11.36M, 24.56M).
+# Name, fields, image shape, number of parameters. The counts are plain
+# arithmetic; the paper rounds them (8.2M, 6.8M, 35.4M, 11.36M, 24.56M).
 GOLDEN = {
   'capsnet': ('capsnet', {}, (28, 28, 1), 8_215_568),
   'capsnet_encoder': (
@@ -111,8 +111,8 @@ def test_values_may_be_given_as_themselves():
   assert model.padding == 'SAME'
 
 
-# A model, its fields, and what the message must name: what is wrong with it,
-# and what was meant.
+# A model, its fields, and what the message must name: the mistake and what was
+# meant.
 MISTAKES = [
   ('capsnt', {}, ["model 'capsnt'", 'capsnet']),
   ('resnet-1202', {}, ["model 'resnet-1202'", 'baseline', 'capsnet']),

@@ -1,4 +1,4 @@
-"""What the tests of routing share: the entries, their options, small arrays."""
+"""Shared by the routing tests: routing functions, options, small arrays."""
 
 import functools
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from capsjax import ops
 
-# No two alike, so that an axis taken for another is noticed.
+# All different, so that swapped axes are noticed.
 IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM = 5, 3, 2, 4
 
 
@@ -16,7 +16,7 @@ def plain(inputs, kernel, **options):
   return ops.dynamic_routing(ops.compute_votes(inputs, kernel), **options)
 
 
-# Every routing from inputs and kernel: a new one gets every test.
+# Every routing function of inputs and kernel; all of them get every test.
 ENTRIES = {'plain': plain, 'fused': ops.fused_dynamic_routing}
 
 BIAS = np.random.default_rng(10).normal(size=(OUT_CAPS, OUT_DIM))
@@ -24,7 +24,7 @@ LOG_PRIORS = np.random.default_rng(11).normal(size=(IN_CAPS, OUT_CAPS))
 
 
 def halve(vectors):
-  """A stand-in for the squash, for NumPy and JAX alike."""
+  """A stand-in for squash that works with NumPy and JAX."""
   return 0.5 * vectors
 
 
@@ -54,7 +54,7 @@ OPTIONS = {
 
 
 def example(*batch: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-  """Inputs and kernel whose couplings come out far from uniform."""
+  """Returns inputs and kernel whose couplings end up far from uniform."""
   rng = np.random.default_rng(seed)
   inputs = rng.normal(size=(*batch, IN_CAPS, IN_DIM))
   kernel = rng.normal(size=(IN_CAPS, OUT_CAPS, IN_DIM, OUT_DIM))
@@ -62,7 +62,7 @@ def example(*batch: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_jax(value, dtype=jnp.float32):
-  """Arrays as JAX's, in a dtype; anything else as it is."""
+  """Converts NumPy arrays to JAX in a dtype; leaves anything else as it is."""
   return jnp.asarray(value, dtype) if isinstance(value, np.ndarray) else value
 
 
@@ -72,7 +72,7 @@ def options_as_jax(options, dtype=jnp.float32):
 
 @functools.cache
 def compiled(entry, static_items):
-  """A jitted entry that also returns the couplings.
+  """Compiles an entry so that it also returns the couplings.
 
   Args:
     entry: a name in `ENTRIES`.
@@ -92,7 +92,7 @@ def compiled(entry, static_items):
 
 
 def route(entry, inputs, kernel, *, dtype=jnp.float32, **options):
-  """Capsules and couplings of one entry, in a dtype, as NumPy's float64."""
+  """Runs one entry in a dtype; returns capsules and couplings as float64."""
   arrays = {n: v for n, v in options.items() if isinstance(v, np.ndarray)}
   static = {n: v for n, v in options.items() if n not in arrays}
   result = compiled(entry, tuple(sorted(static.items())))(

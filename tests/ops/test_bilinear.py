@@ -1,4 +1,4 @@
-"""The transforms of a bilinear convolution: exact, and few products."""
+"""The transforms of a bilinear convolution: exact, with few products."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_matrices_compute_a_valid_correlation(tile, taps):
 
 
 def test_the_papers_layer_takes_a_fifth_of_the_products():
-  # 6x6 outputs of 9x9 taps in 4 phases of 5x5: the kernel's 81 of 100.
+  # 6x6 outputs of 9x9 taps in 4 phases of 5x5: the kernel fills 81 of 100 taps.
   a, b, g = bilinear.matrices((6, 6), (5, 5))
   assert (a.shape[1], b.shape[1], g.shape[1]) == (36, 100, 25)
   assert len(a) == len(b) == len(g)

@@ -1,4 +1,4 @@
-"""The convolution equals the direct sum, however it is computed."""
+"""The convolution equals the direct sum, whichever method computes it."""
 
 import functools
 import importlib
@@ -46,13 +46,13 @@ class Case(NamedTuple):
     return {'strides': self.strides, 'padding': self.padding}
 
   def arrays(self, dtype=np.float32) -> tuple[np.ndarray, ...]:
-    """Inputs, kernel, and weights of the outputs for a loss."""
+    """Returns inputs, kernel, and weights of the outputs for a loss."""
     rng = np.random.default_rng(0)
     image = (self.batch, *self.image, self.channels)
     kernel = (*self.kernel, self.channels, self.features)
     outputs = (self.batch, *self.window.outputs, self.features)
     shapes = (image, kernel, outputs)
-    # Float32's numbers in any dtype, so that all start from the same.
+    # Rounded to float32, so that all dtypes start from the same numbers.
     return tuple(
       rng.normal(size=shape).astype(np.float32).astype(dtype)
       for shape in shapes
@@ -75,8 +75,8 @@ GEOMETRIES = {
   'kernel_as_large_as_image': Case((5, 4), (5, 4)),
   'one_image_one_channel': Case((8, 7), (3, 4), (2, 1), 'VALID', 1, 1, 1),
 }
-# Ways of computing: patches, one tile, many tiles of which the last ones reach
-# beyond the outputs.
+# Methods: patches, one tile, and many tiles, the last of which reach beyond the
+# outputs.
 METHODS = {
   'patches': lambda outputs: None,
   'one_tile': lambda outputs: outputs,
@@ -97,7 +97,7 @@ def direct(inputs, kernel, *, strides, padding):
 
 
 def value_and_gradients(function, case, dtype=np.float32):
-  """Outputs and the gradients of a weighted sum of them, in a dtype."""
+  """Returns outputs and the gradients of their weighted sum, in a dtype."""
 
   @jax.jit
   def compute(inputs, kernel, weights):
@@ -112,7 +112,7 @@ def value_and_gradients(function, case, dtype=np.float32):
 
 @functools.cache
 def expected(case):
-  """By JAX's own convolution, in float64."""
+  """Computes the same by JAX's own convolution, in float64."""
   with float64():
     return value_and_gradients(direct, case, np.float64)
 
@@ -165,7 +165,7 @@ def test_phases_of_the_strides_are_exact_in_float64(geometry):
   assert_near(found, case, 1e-12)
 
 
-# Small relations of the networks' layers, and which way they go.
+# Smaller versions of the networks' layers, and the method chosen for each.
 CHOSEN = {
   'paper_first': (Case((28, 28), (9, 9), batch=3, channels=1), 'patches'),
   'paper_first_one': (
@@ -201,7 +201,7 @@ def test_bfloat16_is_near(monkeypatch, method):
   force(monkeypatch, method)
   case = GEOMETRIES['9x9_strided']
   found = value_and_gradients(ops.convolution, case, jnp.bfloat16)
-  # A result is a sum of products and, by tiles, of sums of products, each
+  # A result is a sum of products, with tiles a sum of sums of products, each
   # rounded: a few eps of the largest.
   tolerance = 6 * float(jnp.finfo(jnp.bfloat16).eps)
   assert_near([array.astype(np.float32) for array in found], case, tolerance)
@@ -232,7 +232,7 @@ def test_vmap_and_pmap_equal_the_plain_call(monkeypatch, method):
     outputs, pull = jax.vjp(convolve, inputs, kernel)
     return outputs, *pull(weights)
 
-  # One image for each lane or device.
+  # One image per lane or device.
   axes = {'in_axes': (0, None, 0)}
   lanes = jax.jit(jax.vmap(outputs_and_gradients, **axes))
   for mapped in (lanes, jax.pmap(outputs_and_gradients, **axes)):
@@ -281,7 +281,7 @@ def test_an_unknown_padding_is_refused():
 
 
 def lowered_for(platform, case=GEOMETRIES['9x9_strided']):
-  """The program of a forward and a backward pass for a platform."""
+  """Returns the program of a forward and a backward pass for a platform."""
 
   def loss(inputs, kernel):
     return jnp.sum(jnp.sin(ops.convolution(inputs, kernel, **case.options)))
@@ -313,7 +313,7 @@ def test_a_gpu_gets_no_filters_full_of_zeros(image, by_phases):
 def test_only_inputs_and_kernel_are_kept_for_the_backward_pass(
   monkeypatch, method
 ):
-  """What the CPU makes of them would be held on every platform."""
+  """Patches or transforms for the CPU would be held on every platform."""
   force(monkeypatch, method)
   case = GEOMETRIES['9x9_strided']
   inputs, kernel, _ = map(jnp.asarray, case.arrays())
@@ -325,7 +325,7 @@ def test_only_inputs_and_kernel_are_kept_for_the_backward_pass(
 
 @pytest.mark.parametrize('method', ['one_tile', 'tiles_of_2x3'])
 def test_one_program_transforms_inputs_and_kernel_once(monkeypatch, method):
-  """The backward pass transforms them as well, and XLA merges the two."""
+  """The backward pass transforms them again, and XLA merges the two."""
   force(monkeypatch, method)
   case = GEOMETRIES['9x9_strided']._replace(channels=8, features=8)
   arrays = tuple(map(jnp.asarray, case.arrays()))

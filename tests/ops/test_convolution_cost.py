@@ -1,4 +1,4 @@
-"""Which way a convolution goes on the CPU, and its cost rule."""
+"""The method chosen for a convolution on a CPU, by its cost."""
 
 import pytest
 
@@ -11,7 +11,7 @@ FIRST = Window.create((28, 28), (9, 9), (1, 1), 'VALID')
 
 
 def test_the_papers_primary_capsules_are_one_tile_at_batch_128():
-  # The docstring of `bilinear` and the benchmark speak of this one.
+  # The docstring of `bilinear` and the benchmark describe this case.
   assert PRIMARY.outputs == (6, 6)
   assert choose_tile(PRIMARY, 128, 256, 256) == (6, 6)
 

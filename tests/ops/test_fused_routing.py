@@ -1,4 +1,4 @@
-"""What the fused entry does apart: blocks of children, and little memory."""
+"""Fused routing only: blocks of children, and low memory use."""
 
 import functools
 import re
@@ -25,7 +25,7 @@ def arrays():
 
 
 def value_and_gradients(function, options):
-  """The capsules, the couplings, and the gradients of all arrays."""
+  """Returns the capsules, the couplings, and the gradients of all arrays."""
   inputs, kernel = arrays()
   priors = as_jax(np.random.default_rng(1).normal(size=(IN_CAPS, OUT_CAPS)))
   options = options_as_jax(options) | {'log_priors': priors}
@@ -52,8 +52,8 @@ def expected(option):
   return value_and_gradients(plain, OPTIONS[option])
 
 
-# Blocks of 1 child (even if there is no room for one) and of 5, of which 13 is
-# not a multiple, so that the last block is padded; and one block of all.
+# Blocks of 1 child (even without room for one); of 5, which does not divide 13,
+# so that the last block is padded; and of all children.
 @pytest.mark.parametrize('block_bytes', [0, 5 * CHILD_BYTES, 2**20])
 @pytest.mark.parametrize('option', ['paper', 'everything'])
 def test_blocks_change_nothing(option, block_bytes):
@@ -75,7 +75,7 @@ def test_the_size_of_a_block_bounds_what_is_held():
 
 
 def big(out_dim=16):
-  """The paper's class capsules at batch 128: the votes are 94 MB."""
+  """The paper's class capsules at batch 128, whose votes take 94 MB."""
   return (
     jax.ShapeDtypeStruct((128, 1152, 8), jnp.float32),
     jax.ShapeDtypeStruct((1152, 10, 8, out_dim), jnp.float32),
@@ -86,7 +86,7 @@ VOTE_BYTES = 128 * 1152 * 10 * 16 * 4
 
 
 def temporary_bytes(function, arrays=None) -> int:
-  """How much memory besides arguments and results a compiled call takes."""
+  """Returns a compiled call's memory, without arguments and results."""
   compiled = jax.jit(function).lower(*(arrays or big())).compile()
   return compiled.memory_analysis().temp_size_in_bytes
 
@@ -109,14 +109,14 @@ def test_all_votes_are_never_held(wrap, stop_gradient):
 
 
 def test_memory_does_not_grow_with_the_dimension_of_the_votes():
-  # By a few copies of the kernel, 6 MB each, but not by the votes.
+  # It grows by a few copies of the kernel, 6 MB each, but not by the votes.
   fused = gradient_of(ops.fused_dynamic_routing)
   growth = temporary_bytes(fused, big(32)) - temporary_bytes(fused)
   assert growth < 0.5 * VOTE_BYTES
 
 
 def test_the_plain_entry_does_hold_them():
-  # Else the test above would measure nothing.
+  # Otherwise the test above would measure nothing.
   assert temporary_bytes(gradient_of(plain)) > VOTE_BYTES
 
 
@@ -161,7 +161,7 @@ def test_many_kernels_at_once_by_vmap():
 
 
 def program_for(platform, batch):
-  """What is compiled for a platform, without having one."""
+  """Returns the program for a platform, without needing the device."""
   shapes = [
     jax.ShapeDtypeStruct((batch, 1152, 8), jnp.float32),
     jax.ShapeDtypeStruct((1152, 10, 8, 16), jnp.float32),
@@ -175,9 +175,9 @@ def program_for(platform, batch):
   [
     ('cpu', 128, 64),
     ('tpu', 128, 1),
-    # Plain routing over votes has none.
+    # Plain routing over votes has no blocks.
     ('cuda', 128, 0),
-    # 754 MB of votes are more than a GPU is asked to hold, and than a block.
+    # 754 MB of votes exceed the limit for a GPU, and one block.
     ('cuda', 1024, 3),
   ],
 )
@@ -206,7 +206,7 @@ def test_no_example_is_routed_to_none():
 
 
 def test_a_bias_of_another_dtype_has_its_gradient():
-  """As parameters are float32 where the computation is in bfloat16."""
+  """As with float32 parameters and computation in bfloat16."""
   inputs, kernel = (array.astype(jnp.bfloat16) for array in arrays())
   bias = jnp.full((OUT_CAPS, OUT_DIM), 0.1, jnp.float32)
 
@@ -226,7 +226,7 @@ def test_a_kernel_of_another_dtype_is_refused():
 
 
 def test_swapped_axes_are_refused(monkeypatch):
-  """With one iteration they would go unnoticed where shapes are not checked."""
+  """With one iteration and no shape checks they would go unnoticed."""
   monkeypatch.setattr(jaxtyping.config, 'jaxtyping_disable', True)
   inputs, kernel = arrays()
   with pytest.raises(ValueError, match=r'do not end in .*\(13, 2\)'):

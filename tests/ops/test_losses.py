@@ -26,7 +26,7 @@ each_knob = pytest.mark.parametrize('knob', KNOBS)
 
 
 def some_lengths():
-  """On both sides of both margins, in every row."""
+  """Returns lengths on both sides of both margins in every row."""
   rng = np.random.default_rng(0)
   rows = [rng.permutation([0.02, 0.2, 0.5, 0.8, 0.97]) for _ in TARGETS]
   return np.array(rows, np.float32)
@@ -124,7 +124,7 @@ def test_narrow_dtypes_are_kept(dtype):
   losses = ops.margin_loss(lengths, jnp.asarray(TARGETS, dtype))
   assert losses.dtype == dtype
   expected = reference.margin_loss(np.asarray(lengths, np.float64), TARGETS)
-  # Each class's term is rounded a few times, and there are five of them.
+  # The term of each of the five classes is rounded a few times.
   np.testing.assert_allclose(
     np.asarray(losses, np.float64), expected, rtol=8 * jnp.finfo(dtype).eps
   )

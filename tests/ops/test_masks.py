@@ -1,4 +1,4 @@
-"""Masks: which class capsules the decoder sees."""
+"""Masks that choose which class capsules to decode."""
 
 import jax
 import jax.numpy as jnp

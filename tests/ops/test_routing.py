@@ -1,4 +1,4 @@
-"""One battery for every entry to routing: values, properties, transforms."""
+"""Tests for every routing function: values, properties, transforms."""
 
 import functools
 
@@ -26,7 +26,7 @@ from tests.reference import squash as squash_reference
 
 each_entry = pytest.mark.parametrize('entry', ENTRIES)
 each_option = pytest.mark.parametrize('option', OPTIONS)
-# Two that have every option between them.
+# Together these two cover every option.
 none_or_all = pytest.mark.parametrize('option', ['paper', 'everything'])
 each_batch = pytest.mark.parametrize(
   'batch', [(), (2,), (2, 3)], ids=lambda b: f'batch{len(b)}'
@@ -34,7 +34,7 @@ each_batch = pytest.mark.parametrize(
 
 
 def kernel_of_votes(votes):
-  """Inputs and kernel that give these votes `[in_caps, out_caps, dim]`."""
+  """Returns inputs and kernel with these votes `[in_caps, out_caps, dim]`."""
   return np.ones((len(votes), 1)), np.asarray(votes, np.float64)[:, :, None]
 
 
@@ -74,8 +74,8 @@ def test_bfloat16_equals_the_reference_to_its_precision(entry, option):
     entry, inputs, kernel, dtype=jnp.bfloat16, **options
   )
   expected = reference.route(inputs, kernel, **options)
-  # Votes, couplings, weighted sum and logits are each rounded to half an eps
-  # of what they are; the logits, the largest of them, add up over iterations.
+  # Votes, couplings, weighted sum and logits are each rounded to half an eps of
+  # their size; the logits, the largest of them, add up over iterations.
   last = reference.iterations(
     reference.compute_votes(inputs[0], kernel), **options
   )[-1]
@@ -89,7 +89,7 @@ def test_bfloat16_equals_the_reference_to_its_precision(entry, option):
 @each_entry
 def test_the_plain_call_equals_jit(entry, option):
   inputs, kernel = example(2)
-  # Without couplings, so that asking for them is seen to change nothing.
+  # Without couplings, to show that asking for them changes nothing.
   capsules = ENTRIES[entry](
     as_jax(inputs), as_jax(kernel), **options_as_jax(OPTIONS[option])
   )
@@ -107,7 +107,7 @@ def test_vmap_and_pmap_equal_the_plain_call(entry, option, transform):
   function = functools.partial(
     ENTRIES[entry], return_couplings=True, **options_as_jax(OPTIONS[option])
   )
-  # One example for each lane or device.
+  # One example per lane or device.
   mapped = transform(function, in_axes=(0, None), out_axes=(0, 1))
   if transform is jax.vmap:
     mapped = jax.jit(mapped)
@@ -176,7 +176,7 @@ def test_a_negligible_leak_equals_no_leak(entry):
 @each_entry
 def test_equal_log_priors_change_nothing(entry):
   inputs, kernel = example(2)
-  # A constant for each child cancels in its softmax.
+  # A constant per child cancels in its softmax.
   priors = np.repeat(LOG_PRIORS[:, :1], OUT_CAPS, 1)
   moved = route(entry, inputs, kernel, log_priors=priors)
   plain = route(entry, inputs, kernel)
@@ -240,8 +240,8 @@ def test_examples_of_a_batch_do_not_see_each_other(entry):
 
 @each_entry
 def test_identical_votes_are_a_fixed_point(entry):
-  # Every parent agrees equally, so nothing moves however often it is asked:
-  # 6 children share (1, 2, 2) among 3 parents, s = (2, 4, 4), |s| = 6.
+  # Every parent agrees equally, so no iteration changes anything: 6 children
+  # share (1, 2, 2) among 3 parents, s = (2, 4, 4), |s| = 6.
   votes = np.tile([1.0, 2.0, 2.0], (6, 3, 1))
   capsules, couplings = route(entry, *kernel_of_votes(votes), num_iterations=5)
   expected = np.tile(36 / 37 * np.array([1, 2, 2]) / 3, (3, 1))
@@ -251,7 +251,8 @@ def test_identical_votes_are_a_fixed_point(entry):
 
 @each_entry
 def test_votes_that_agree_win_their_children(entry):
-  # All children say the same to parent 0; to parent 1 they say opposites.
+  # All children cast the same vote for parent 0; for parent 1, two of them cast
+  # opposite votes.
   votes = [[[2, 0], [0, 2]], [[2, 0], [0, -2]], [[2, 0], [2, 0]]]
   _, couplings = route(entry, *kernel_of_votes(votes), num_iterations=4)
   for before, after in zip(couplings, couplings[1:], strict=False):
@@ -265,7 +266,7 @@ def test_capsules_are_shorter_than_one(entry, option):
   inputs, kernel = example(2)
   capsules, _ = route(entry, 3 * inputs, kernel, **OPTIONS[option])
   lengths = np.linalg.norm(capsules, axis=-1)
-  if option == 'squash_fn':  # this one does not shorten: nothing else does
+  if option == 'squash_fn':  # nothing bounds lengths without a squash
     assert np.any(lengths > 1)
   else:
     assert np.all(lengths < 1)

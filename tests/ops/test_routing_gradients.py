@@ -1,4 +1,4 @@
-"""Gradients of every entry to routing, against finite differences."""
+"""Gradients of every routing function, against finite differences."""
 
 import functools
 
@@ -22,7 +22,7 @@ from tests.reference import routing as reference
 
 each_entry = pytest.mark.parametrize('entry', ENTRIES)
 each_option = pytest.mark.parametrize('option', OPTIONS)
-# Two that have every option between them.
+# Together these two cover every option.
 none_or_all = pytest.mark.parametrize('option', ['paper', 'everything'])
 
 WEIGHTS = np.random.default_rng(20).normal(size=(2, OUT_CAPS, OUT_DIM))
@@ -30,7 +30,7 @@ LEARNED = ('bias', 'log_priors')
 
 
 def learned(option) -> dict:
-  """Every array that an option's gradient is taken for, in float64."""
+  """Returns every array to differentiate for an option, in float64."""
   inputs, kernel = example(2)
   options = OPTIONS[option]
   arrays = {name: options[name] for name in LEARNED if name in options}
@@ -39,7 +39,7 @@ def learned(option) -> dict:
 
 @functools.cache
 def agreements(option) -> np.ndarray:
-  """What routing adds to the logits of each example before its last sum."""
+  """Returns what routing adds to each example's logits before its last sum."""
   inputs, kernel = example(2)
   priors = OPTIONS[option].get('log_priors', 0)
   votes = (reference.compute_votes(u, kernel) for u in inputs)
@@ -48,7 +48,7 @@ def agreements(option) -> np.ndarray:
 
 
 def reference_loss(option, inputs, kernel, log_priors=0, bias=None) -> float:
-  """A weighted sum of the capsules; the agreement constant if it shall be."""
+  """Weights and sums the capsules; `stop_gradient` makes agreement constant."""
   options = dict(OPTIONS[option])
   if bias is not None:
     options['bias'] = bias
@@ -81,7 +81,7 @@ def expected_gradients(option) -> dict:
 
 
 def gradients(entry, option, **more) -> dict:
-  """By JAX, in the dtype of the moment."""
+  """Differentiates with JAX, in its current default dtype."""
   dtype = jnp.asarray(0.0).dtype
 
   def loss(arrays):
@@ -117,7 +117,7 @@ def test_gradients_in_float32_beside_couplings_are_the_same(entry, option):
 
 
 def test_stopping_the_gradient_matters():
-  # Else the tests above could not tell one from the other.
+  # Otherwise the tests above could not tell one from the other.
   flowing, stopped = map(expected_gradients, ('paper', 'stop_gradient'))
   for name in flowing:
     assert relative_error(stopped[name], flowing[name]) > 0.1

@@ -24,7 +24,7 @@ MAGNITUDES = {
   'float32': [1e-38, 1e-30, 1e-20, 1e-3, 1, 1e3, 1e18, 1e30, 1e38],
   'float64': [1e-300, 1e-150, 1e-38, 1e-3, 1, 1e3, 1e38, 1e150, 1e300],
 }
-# Of d squash / d s, so that no component's gradient hides another's.
+# Weights of the outputs, so that no component's gradient hides another's.
 WEIGHTS = np.array([0.5, -0.25, 0.75, -1, 0.125])
 
 each_function = pytest.mark.parametrize('name', FUNCTIONS)
@@ -33,7 +33,7 @@ each_dtype = pytest.mark.parametrize('dtype', MAGNITUDES)
 
 @functools.cache
 def compiled(name):
-  """A function's value and the gradient of its weighted sum."""
+  """Compiles a function's value and the gradient of its weighted sum."""
   function, _ = FUNCTIONS[name]
 
   @jax.jit
@@ -45,7 +45,7 @@ def compiled(name):
 
 
 def compute(name, dtype, vectors):
-  """The rounded vectors, the values, the weighted gradients: in float64."""
+  """Returns rounded vectors, values and weighted gradients, in float64."""
   weights = WEIGHTS[: np.shape(vectors)[1]]
   with float64():
     vectors = jnp.asarray(vectors).astype(dtype)
@@ -72,7 +72,7 @@ def test_values_equal_the_reference(name, dtype):
     values,
     FUNCTIONS[name][1](vectors),
     rtol=4 * float(jnp.finfo(dtype).eps),
-    # What is below the smallest normal number may be flushed to 0.
+    # Values below the smallest normal number may be flushed to 0.
     atol=2 * float(jnp.finfo(dtype).tiny),
   )
 
@@ -94,11 +94,11 @@ def test_gradients_equal_finite_differences(name, dtype):
       vector,
       step=1e-6 * size,
     )
-    # Where squash is flat, the differences are only the noise of float64.
+    # Where squash is flat, finite differences are only float64 noise.
     noise = 1e-9 / size if size > 1 else 0
     tolerance = max(8 * eps, 1e-7) * np.max(np.abs(expected))
-    # Where the square underflows, so does a part of squash's gradient, which
-    # is itself about as small as the vector.
+    # Where the square underflows, so does part of squash's gradient, which is
+    # itself about as small as the vector.
     lost = 2 * size if name == 'squash' and size < tiny**0.5 else 2 * tiny
     error = np.max(np.abs(gradient - expected))
     assert error <= tolerance + noise + lost, size
@@ -129,12 +129,12 @@ def test_a_zero_vector_does_not_disturb_its_neighbours(name, dtype):
 def test_a_finite_input_never_gives_nan(name, dtype):
   largest, tiny = float(jnp.finfo(dtype).max), float(jnp.finfo(dtype).tiny)
   extremes = [0, tiny, tiny**0.5, 1, largest**0.5, largest / 2, largest]
-  # Every pair of magnitudes in one vector, and the two signs.
+  # Every pair of magnitudes in one vector, with both signs.
   vectors = [[a, b, -a, 0, b] for a in extremes for b in extremes]
   vectors, values, gradients = compute(name, dtype, vectors)
   assert np.all(np.isfinite(vectors))
   assert np.all(np.isfinite(gradients))
-  # A length may be too large for the dtype, a squashed capsule may not.
+  # A length may be too large for the dtype; a squashed capsule may not.
   assert not np.any(np.isnan(values))
   assert name == 'lengths' or np.all(np.isfinite(values))
 
@@ -145,7 +145,7 @@ def test_squash_keeps_directions_and_lengths_stay_within_one(dtype):
   eps = float(jnp.finfo(dtype).eps)
   sizes = reference.lengths(capsules)
   assert np.all(sizes <= 1 + eps)
-  # Of a tiny vector's square only 0 may be left.
+  # A tiny vector's square may underflow to 0.
   is_large = np.array(MAGNITUDES[dtype]) >= 1e-2
   # Two lengths that should be 1 may each be rounded by an eps.
   assert np.all(np.diff(sizes[is_large]) >= -2 * eps)
@@ -168,7 +168,7 @@ def test_vectors_the_eye_can_check():
 @pytest.mark.parametrize('axis', [0, 1, 2, -1, -2, -3])
 def test_axis_is_that_of_the_vectors(name, axis):
   function, expected = FUNCTIONS[name]
-  # Unequal sides, so that no other axis could pass for this one.
+  # Unequal sizes, so that a wrong axis is noticed.
   vectors = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
   result = jax.jit(functools.partial(function, axis=axis))(vectors)
   np.testing.assert_allclose(result, expected(vectors, axis=axis), rtol=1e-5)

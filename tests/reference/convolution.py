@@ -6,7 +6,7 @@ import numpy as np
 
 
 def padding_before(size: int, taps: int, stride: int, padding: str) -> int:
-  """Zeros before an image: with 'SAME' half of all, rounded down."""
+  """Counts zeros before an image: with 'SAME' half of all, rounded down."""
   if padding == 'VALID':
     return 0
   covered = (num_outputs(size, taps, stride, padding) - 1) * stride + taps
@@ -14,7 +14,7 @@ def padding_before(size: int, taps: int, stride: int, padding: str) -> int:
 
 
 def num_outputs(size: int, taps: int, stride: int, padding: str) -> int:
-  """Outputs along one side of an image."""
+  """Returns the number of outputs along one side of an image."""
   return math.ceil((size if padding == 'SAME' else size - taps + 1) / stride)
 
 

@@ -8,12 +8,12 @@ import numpy as np
 def gradient(
   function: Callable[[np.ndarray], float], point: np.ndarray, step: float = 1e-6
 ) -> np.ndarray:
-  """The gradient of a function of an array at a point.
+  """Returns the gradient of a function of an array at a point.
 
   Args:
     function: maps an array of the point's shape to a number.
-    point: where the gradient is taken.
-    step: how far each element is moved, up and down.
+    point: where to take the gradient.
+    step: how far to move each element, up and down.
 
   Returns:
     An array of the point's shape.

@@ -11,7 +11,7 @@ def margin_loss(
   negative_margin: float = 0.1,
   down_weight: float = 0.5,
 ) -> np.ndarray:
-  """Equation 4 for each example of `[*batch, num_classes]`."""
+  """Computes Equation 4 for each example of `[*batch, num_classes]`."""
   losses = np.zeros(lengths.shape[:-1])
   for b in np.ndindex(losses.shape):
     for length, target in zip(lengths[b], targets[b], strict=True):
@@ -26,7 +26,7 @@ def margin_loss(
 def reconstruction_loss(
   reconstructions: np.ndarray, images: np.ndarray
 ) -> np.ndarray:
-  """The sum of squared differences for each `[*batch, h, w, c]`."""
+  """Sums squared differences for each example of `[*batch, h, w, c]`."""
   losses = np.zeros(images.shape[:-3])
   for b in np.ndindex(losses.shape):
     for pixel in np.ndindex(images.shape[-3:]):

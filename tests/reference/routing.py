@@ -10,7 +10,7 @@ from tests.reference.squash import squash_vector
 
 
 class Iteration(NamedTuple):
-  """What one iteration of routing computes for one example.
+  """The result of one routing iteration for one example.
 
   Attributes:
     routing_logits: `b_ij` before the iteration.
@@ -24,7 +24,7 @@ class Iteration(NamedTuple):
 
 
 def compute_votes(inputs: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-  """`u^_j|i = W_ij u_i` for one example, `[in_caps, out_caps, out_dim]`."""
+  """Computes one example's votes `W_ij u_i`, `[in_caps, out_caps, out_dim]`."""
   in_caps, out_caps, _, out_dim = kernel.shape
   votes = np.zeros((in_caps, out_caps, out_dim))
   for i in range(in_caps):
@@ -34,7 +34,7 @@ def compute_votes(inputs: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def softmax(logits: np.ndarray, *, leaky: bool) -> np.ndarray:
-  """Shares of one child among its parents; with a leak they are smaller."""
+  """Returns the shares of one child among its parents, smaller with a leak."""
   largest = max([*logits, 0.0]) if leaky else max(logits)
   exponentials = [math.exp(logit - largest) for logit in logits]
   total = sum(exponentials) + (math.exp(-largest) if leaky else 0)
@@ -49,7 +49,7 @@ def weighted_sum(
   bias: np.ndarray | None = None,
   squash_fn: Callable = squash_vector,
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Couplings from logits, then capsules: lines 4 to 6, for one example."""
+  """Computes couplings, then capsules, of one example (lines 4 to 6)."""
   in_caps, out_caps, dim = votes.shape
   couplings = np.array([softmax(row, leaky=leaky) for row in routing_logits])
   capsules = np.zeros((out_caps, dim))
@@ -69,7 +69,7 @@ def iterations(
   stop_gradient: bool = False,
   **options,
 ) -> list[Iteration]:
-  """Every iteration of Procedure 1, for one example."""
+  """Runs every iteration of Procedure 1 for one example."""
   del stop_gradient  # changes no value
   in_caps, out_caps, _ = votes.shape
   routing_logits = np.zeros((in_caps, out_caps))
@@ -88,7 +88,7 @@ def iterations(
 def dynamic_routing(
   votes: np.ndarray, **options
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Routes votes `[*batch, in_caps, out_caps, dim]`, each example by itself.
+  """Routes votes `[*batch, in_caps, out_caps, dim]`, example by example.
 
   Returns:
     Capsules `[*batch, out_caps, dim]` and the couplings of every iteration,

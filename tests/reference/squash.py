@@ -15,25 +15,25 @@ def along(function: Callable, array: np.ndarray, axis: int) -> np.ndarray:
 
 
 def length(vector: np.ndarray) -> np.ndarray:
-  """The Euclidean length of one vector, of any magnitude."""
+  """Returns the Euclidean length of one vector of any magnitude."""
   return np.array(math.hypot(*map(float, vector)))
 
 
 def squash_vector(vector: np.ndarray) -> np.ndarray:
-  """Equation 1 for one vector; 0 for the zero vector."""
+  """Computes Equation 1 for one vector; 0 for the zero vector."""
   size = float(length(vector))
   if size == 0:
     return np.zeros(len(vector))
-  # |s|^2 / (1 + |s|^2), without |s|^2 where that would be too large.
+  # |s|^2 / (1 + |s|^2), written without |s|^2 where it would overflow.
   share = 1 / (1 + 1 / size / size) if size > 1 else size**2 / (1 + size**2)
   return np.array([float(component) / size * share for component in vector])
 
 
 def lengths(capsules: np.ndarray, *, axis: int = -1) -> np.ndarray:
-  """The length of each vector along an axis, which is removed."""
+  """Returns the length of each vector along an axis, which is removed."""
   return along(length, capsules, axis)
 
 
 def squash(preactivations: np.ndarray, *, axis: int = -1) -> np.ndarray:
-  """Equation 1 for each vector along an axis."""
+  """Computes Equation 1 for each vector along an axis."""
   return along(squash_vector, preactivations, axis)
