@@ -1,4 +1,4 @@
-"""Data sets as arrays in the host's memory: one reader for each source.
+"""Data sets as arrays in host memory, with one reader per source.
 
 Images are uint8 `[n, h, w, c]` and labels int32 `[n]`. `capsjax.examples` turns
 them into batches.

@@ -1,7 +1,7 @@
-"""affNIST: MNIST's digits, each turned, sheared, scaled and moved 32 times.
+"""affNIST: MNIST digits, each under 32 random affine transformations.
 
-A network that has never seen an affine transformation, only digits moved about
-on 40x40 pixels, is tested on it (Sabour et al. 2017, section 5.2).
+It tests networks that were trained only on digits translated on a 40x40 canvas
+and never on other affine transformations (Sabour et al. 2017, section 5.2).
 """
 
 import os
@@ -19,20 +19,20 @@ _NUM_CLASSES = 10
 
 
 def read_affnist(data_dir: str | os.PathLike[str] | None) -> Split:
-  """Reads the test part of affNIST.
+  """Reads the test split of affNIST.
 
   Args:
-    data_dir: the file `test.mat`, or the folder `test_batches` of several
-      `.mat` files, lies in it or in its folder `affnist`. None for the user's
-      cache.
+    data_dir: the folder that holds `test.mat`, or a folder `test_batches` with
+      several `.mat` files, directly or in its subfolder `affnist`. None for the
+      user's cache.
 
   Returns:
-    320,000 images of shape [40, 40, 1], or as many as the files hold; several
-    files one after another by their numbers.
+    320,000 images of shape [40, 40, 1], or as many as the files hold. Several
+    files are concatenated in the order of their numbers.
 
   Raises:
-    UserError: the folder or the files are missing or damaged, or hold
-      something else.
+    UserError: the folder or the files are missing or damaged, or hold other
+      data.
 
   References:
     Tieleman: The affNIST dataset for machine learning, 2013,
@@ -53,7 +53,7 @@ def _find(root: pathlib.Path) -> list[pathlib.Path]:
       return [folder / 'test.mat']
     batches = list((folder / 'test_batches').glob('*.mat'))
     if batches:
-      # As they are numbered: 2.mat comes before 10.mat.
+      # Numeric order: 2.mat comes before 10.mat.
       return sorted(batches, key=lambda path: (len(path.name), path.name))
   raise UserError(
     f'affNIST is not in {root}: get {_URL} and unpack it to'
@@ -70,8 +70,9 @@ def _read(path: pathlib.Path) -> Split:
       f'{path}: image is {columns.dtype} of shape {columns.shape}, but must be'
       f' uint8 of shape {wanted}: put the right file there'
     )
-  # A column is an image row by row, though MATLAB's own order would go down its
-  # columns: read row by row, three of four are known to who knows MNIST.
+  # Each column holds an image row by row, although MATLAB itself is
+  # column-major: read this way, three in four images are recognised by a model
+  # that knows MNIST.
   images = columns.T.reshape(-1, _SIZE, _SIZE, 1)
   labels = matlab.class_labels(
     fields['label_int'],

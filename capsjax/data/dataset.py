@@ -1,4 +1,4 @@
-"""What every reader returns: a data set as arrays in the host's memory."""
+"""The data set that every reader returns, as arrays in host memory."""
 
 import dataclasses
 
@@ -8,14 +8,14 @@ from jaxtyping import Int32, Integer, UInt8
 from capsjax.errors import UserError
 
 
-# eq=False: `==` of arrays is an array, so a generated __eq__ would raise.
+# eq=False: `==` on arrays returns an array, so a generated __eq__ would raise.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-  """Images and the class of each.
+  """Images and their labels.
 
   Attributes:
     images: uint8 of shape [n, h, w, c], 0 to 255.
-    labels: int32 of shape [n], from 0.
+    labels: int32 of shape [n], counted from 0.
   """
 
   images: UInt8[np.ndarray, 'n h w c']
@@ -27,19 +27,19 @@ class Split:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-  """A data set: training, test and perhaps validation images of one size.
+  """Training, test and optional validation images, all of one size.
 
   Attributes:
-    name: the name it was asked for by.
-    train: what to learn from.
-    test: what the reported error is measured on, never to choose by.
-    validation: what to choose by, or None.
+    name: the name the data set was loaded by.
+    train: the training split.
+    test: the split for the reported error; never used for model selection.
+    validation: the split for model selection, or None.
     num_classes: labels are 0 to num_classes - 1.
-    class_names: what the classes are called; by their numbers if not given.
+    class_names: the names of the classes; by default their numbers.
 
   Raises:
-    UserError: the splits hold images of different sizes, or there are not as
-      many names as classes.
+    UserError: the splits hold images of different sizes, or the number of
+      names differs from the number of classes.
   """
 
   name: str
@@ -56,7 +56,7 @@ class Dataset:
     if len(self.class_names) != self.num_classes:
       raise UserError(
         f'{self.name}: {len(self.class_names)} names for {self.num_classes}'
-        ' classes; give each class one'
+        ' classes; give each class one name'
       )
     for split in (self.test, self.validation):
       if split is not None and split.images.shape[1:] != self.image_shape:
@@ -78,20 +78,20 @@ def checked_split(
   num_classes: int,
   source: str,
 ) -> Split:
-  """Makes a split of arrays that came from outside.
+  """Creates a split after validating its images and labels.
 
   Args:
     images: uint8 of shape [n, h, w, c].
     labels: any integer type, of shape [n].
     num_classes: labels must be 0 to num_classes - 1.
-    source: where the arrays come from, for the message.
+    source: where the arrays come from, for error messages.
 
   Returns:
     The split.
 
   Raises:
-    UserError: there are no images, another number of labels than images, or a
-      label out of range.
+    UserError: there are no images, the numbers of images and labels differ, or
+      a label is out of range.
   """
   if len(images) != len(labels):
     raise UserError(
@@ -99,7 +99,7 @@ def checked_split(
       ' the files do not belong together, get both again'
     )
   if not len(images):
-    raise UserError(f'{source}: there are no images in it; get it again')
+    raise UserError(f'{source}: there are no images; get it again')
   if labels.min() < 0 or labels.max() >= num_classes:
     raise UserError(
       f'{source}: labels run from {labels.min()} to {labels.max()}, but must'
@@ -109,19 +109,19 @@ def checked_split(
 
 
 def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
-  """Moves a random part of the training images to the validation split.
+  """Moves randomly chosen training images to the validation split.
 
   Args:
-    dataset: the data set; unchanged.
-    validation_size: how many images to move; 0 leaves everything as it is.
+    dataset: the data set, which is not modified.
+    validation_size: number of images to move; 0 returns the data set as it is.
     seed: the same seed chooses the same images.
 
   Returns:
-    The data set with the new splits, each in the old order.
+    The data set with the new splits, each in the original order.
 
   Raises:
     UserError: `validation_size` is negative or leaves no training image, or
-      the set has a validation split of its own.
+      the data set already has a validation split.
   """
   size = len(dataset.train)
   if not 0 <= validation_size < size:
@@ -133,7 +133,7 @@ def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
     return dataset
   if dataset.validation is not None:
     raise UserError(
-      f'{dataset.name} has a validation split of its own'
+      f'{dataset.name} has a validation split already'
       f' ({len(dataset.validation)} images): leave validation_size at 0'
     )
   chosen = np.zeros(size, bool)
@@ -147,18 +147,20 @@ def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
 
 
 def limit_training(dataset: Dataset, *, train_size: int, seed: int) -> Dataset:
-  """Leaves a random part of the training images.
+  """Keeps a random subset of the training images.
 
   Args:
-    dataset: the data set; unchanged.
-    train_size: how many to leave; 0 for all.
-    seed: the same seed chooses the same images, and more of them with them.
+    dataset: the data set, which is not modified.
+    train_size: number of images to keep; 0 keeps all.
+    seed: the same seed chooses the same images; a larger `train_size` keeps
+      them and adds more.
 
   Returns:
-    The data set with the smaller split, in the old order.
+    The data set with the smaller split, in the original order.
 
   Raises:
-    UserError: it is negative, or there are not so many.
+    UserError: `train_size` is negative or exceeds the number of training
+      images.
   """
   size = len(dataset.train)
   if not train_size:

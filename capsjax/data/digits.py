@@ -1,8 +1,8 @@
-"""The handwritten digits that come with scikit-learn: real data, no download.
+"""Handwritten digits from scikit-learn: real data without a download.
 
-1,797 digits of 13 people, 8x8 with 17 grey levels: the test part of E. Alpaydin
-and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
-Repository, 1998.
+1,797 digits by 13 writers, 8x8 pixels with 17 grey levels: the test set of
+E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI
+Machine Learning Repository, 1998.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from capsjax.data.dataset import Dataset, Split
 
 _TEST_SIZE = 360
 _SIZE = 28
-# A pixel becomes 2.5 wide, so the 8x8 digit fills MNIST's box of 20x20.
+# Enlarges the 8x8 digit to MNIST's 20x20 box.
 _ENLARGEMENT = 2.5
 _BRIGHTEST = 16.0
 
@@ -20,14 +20,14 @@ _BRIGHTEST = 16.0
 def load_digits() -> Dataset:
   """Loads the digits, enlarged to MNIST's 28x28.
 
-  A fifth of each class, drawn once and for all, is the test. It is by the same
-  writers as the training part, which makes it easier than a test on strangers:
-  the file goes through its writers one after another, as far as one can tell,
-  and nearest neighbours err on 4.4 % of its last fifth, but on 1.2 % of one
-  drawn at random.
+  The test split is a fixed random fifth of each class. It has the same writers
+  as the training split, which makes it easier than a test on unseen writers.
+  The file appears to be sorted by writer: a nearest-neighbour classifier makes
+  4.4 % errors on its last fifth, but 1.2 % on a random fifth.
 
   Returns:
-    1,437 training and 360 test images of shape [28, 28, 1], no validation.
+    1,437 training and 360 test images of shape [28, 28, 1]; no validation
+    split.
   """
   from sklearn import datasets
 
@@ -45,8 +45,8 @@ def load_digits() -> Dataset:
 
 
 def _fifth_of_each_class(labels: Int[np.ndarray, ' n']) -> np.ndarray:
-  """Marks `_TEST_SIZE` examples at random, of each class the same share."""
-  rng = np.random.RandomState(0)  # NumPy promises never to change its stream.
+  """Marks `_TEST_SIZE` random examples, the same share of each class."""
+  rng = np.random.RandomState(0)  # NumPy guarantees its stream never changes.
   progress = np.empty(len(labels))
   for label in np.unique(labels):
     places = rng.permutation(np.flatnonzero(labels == label))
@@ -59,10 +59,10 @@ def _fifth_of_each_class(labels: Int[np.ndarray, ' n']) -> np.ndarray:
 def _enlarge(
   images: Float[np.ndarray, 'n 8 8'],
 ) -> UInt8[np.ndarray, 'n h w 1']:
-  """Enlarges about the centre by cubic convolution; outside it is black.
+  """Enlarges images about the centre by cubic convolution, padding with black.
 
-  In NumPy, so that the bytes do not depend on the device or on the version of
-  a picture library.
+  Uses NumPy, so that the bytes do not depend on the device or on the version
+  of an image library.
   """
   centers = (np.arange(_SIZE) + 0.5 - _SIZE / 2) / _ENLARGEMENT
   sources = np.arange(images.shape[1]) + 0.5 - images.shape[1] / 2

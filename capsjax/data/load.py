@@ -1,4 +1,4 @@
-"""One name, one data set."""
+"""Loads any supported data set by its name."""
 
 import os
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from capsjax.data.svhn import load_svhn
 from capsjax.data.tfds import load_tfds
 from capsjax.errors import UserError
 
-# What knows its files without TFDS.
+# Data sets with their own readers; other names are looked up in TFDS.
 _LOADERS: dict[str, Callable[..., Dataset]] = {
   'affine_mnist': load_affine_mnist,
   'affnist': load_affnist,
@@ -51,25 +51,27 @@ def load_dataset(
   Args:
     name: 'mnist', 'fashion_mnist', 'digits' (needs no download), 'svhn',
       'smallnorb', 'expanded_mnist', 'affine_mnist', 'affnist', 'folder' (class
-      folders of pictures in `data_dir`), or the name of a set of TensorFlow
-      Datasets with images of one size, labels, and a test.
-    data_dir: the folder that data lie in and are downloaded into; None for the
+      folders of pictures in `data_dir`), or the name of a TensorFlow Datasets
+      set with images of one size, labels, and a test split.
+    data_dir: the folder to read data from and download them to; None for the
       user's cache.
-    validation_size: how many training images to hold out for validation.
-    train_size: how many training images to leave; 0 for all.
-    seed: chooses the images held out and left, and the test of 'folder' where
-      it has none of its own. Tests that are drawn, of 'affine_mnist' and
-      'expanded_mnist', do not depend on it.
-    image_size: the side that pictures of 'folder' are resized to; 0 for theirs.
-    channels: how many the pictures of 'folder' are given, 1 or 3; 0 for theirs.
+    validation_size: number of training images to hold out for validation.
+    train_size: number of training images to keep; 0 for all.
+    seed: chooses the images to hold out and to keep, and the test split of
+      'folder' if it has none. The random test splits of 'affine_mnist' and
+      'expanded_mnist' do not depend on it.
+    image_size: side in pixels that pictures of 'folder' are resized to; 0
+      keeps their size.
+    channels: number of channels of the pictures of 'folder', 1 or 3; 0 keeps
+      theirs.
 
   Returns:
     The data set.
 
   Raises:
-    UserError: the name is unknown, or the data are missing, damaged or cannot
-      be downloaded; or the form of other pictures than those of 'folder' is to
-      be changed.
+    UserError: the name is unknown; the data are missing, damaged or cannot be
+      downloaded; or `image_size` or `channels` is set for a data set other
+      than 'folder'.
   """
   options: dict[str, Any] = {'data_dir': data_dir}
   if name == 'folder':

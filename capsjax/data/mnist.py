@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, from their four IDX files."""
+"""Reads MNIST and Fashion-MNIST from their four IDX files."""
 
 import dataclasses
 import hashlib
@@ -31,7 +31,7 @@ class _Source:
   mirrors: tuple[str, ...]
   # SHA-256 of the `.gz` files, in the order of _FILES.
   checksums: tuple[str, str, str, str]
-  # SHA-256 of the test labels' bytes: knows the set whatever the packing.
+  # SHA-256 of the test labels' bytes: identifies the set, compressed or not.
   fingerprint: str
   class_names: tuple[str, ...] = ()
 
@@ -81,11 +81,12 @@ def load_mnist(
   data_dir: str | os.PathLike[str] | None = None,
   mirrors: Sequence[str] = _MNIST.mirrors,
 ) -> Dataset:
-  """Loads MNIST, or another set of ten classes in files of the same names.
+  """Loads MNIST, or another ten-class data set with the same file names.
 
   Args:
-    data_dir: the four files, `.gz` or not, lie in it or in its folder `mnist`;
-      what is missing is downloaded there. None for the user's cache.
+    data_dir: the folder that holds the four files, `.gz` or not, directly or
+      in its subfolder `mnist`; missing files are downloaded there. None for
+      the user's cache.
     mirrors: URLs, each ending in '/', to download from.
 
   Returns:
@@ -106,10 +107,10 @@ def load_fashion_mnist(
   data_dir: str | os.PathLike[str] | None = None,
   mirrors: Sequence[str] = _FASHION_MNIST.mirrors,
 ) -> Dataset:
-  """Loads Fashion-MNIST; as `load_mnist`, from the folder `fashion_mnist`.
+  """Loads Fashion-MNIST.
 
   Args:
-    data_dir: as in `load_mnist`.
+    data_dir: as in `load_mnist`, with the subfolder `fashion_mnist`.
     mirrors: as in `load_mnist`.
 
   Returns:
@@ -151,7 +152,7 @@ def _read_split(
 
 
 def _refuse_namesake(source: _Source, test: Split, path: pathlib.Path) -> None:
-  """The two sets share their file names; one must not pass for the other."""
+  """Refuses files of the other data set, which have the same names."""
   digest = hashlib.sha256(test.labels.astype(np.uint8).tobytes()).hexdigest()
   for other in (_MNIST, _FASHION_MNIST):
     if other is not source and other.fingerprint == digest:
@@ -166,9 +167,9 @@ def _find_or_download(
 ) -> dict[str, pathlib.Path]:
   """Returns the path of each of the four files, all in one folder.
 
-  Files that the user put there may be another set in the same form, so they
-  are not held to the checksums; but nothing is downloaded beside such files,
-  lest two sets be mixed.
+  The user's files may be another data set in the same format, so four complete
+  files need not match the checksums. Missing files are downloaded only if the
+  others match, so that two data sets never mix.
   """
   own = root / source.name
   found = {folder: _find(folder) for folder in (own, root)}
@@ -186,13 +187,13 @@ def _find_or_download(
     if download.sha256(path) != checksums[file]:
       raise UserError(
         f'{folder} lacks {", ".join(missing)}, and its {path.name} is not the'
-        f' usual one of {source.name}, so none is downloaded: put it there'
+        f' usual one of {source.name}, so nothing is downloaded: put it there'
       )
   download.fetch(missing, mirrors=mirrors, folder=folder)
   return _find(folder)
 
 
 def _find(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-  """Returns those of the four files that a folder has, unpacked ones first."""
+  """Returns the files found in a folder, preferring uncompressed ones."""
   candidates = ((f, folder / (f + s)) for f in _FILES for s in ('.gz', ''))
   return {file: path for file, path in candidates if path.exists()}

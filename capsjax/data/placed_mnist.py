@@ -1,7 +1,7 @@
-"""MNIST on a canvas of 40x40, for training before a test on affNIST.
+"""MNIST on a 40x40 canvas, for models that are tested on affNIST.
 
-All three sets have the same training digits, in the middle of the canvas, where
-`max_shift=6` places them anywhere (section 5.2); they differ in the test.
+All three data sets have the same training digits, centred on the canvas so that
+`max_shift=6` can place them anywhere (section 5.2). They differ in their tests.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from capsjax.data.dataset import Dataset, Split
 from capsjax.data.mnist import load_mnist
 from capsjax.examples import random_affine, random_shift, scale_images
 
-# Of 28x28 digits to 40x40.
+# Pads 28x28 digits to 40x40.
 _MARGIN = 6
 _BLOCK_SIZE = 1000
 
@@ -24,20 +24,20 @@ _BLOCK_SIZE = 1000
 def load_expanded_mnist(
   *, data_dir: str | os.PathLike[str] | None = None, seed: int = 0
 ) -> Dataset:
-  """Loads MNIST whose test digits are placed at random as well.
+  """Loads MNIST with test digits at random positions on the canvas.
 
-  Early stopping in section 5.2 goes by the accuracy on this test. Images that
-  are held out of training for validation stay in the middle.
+  Section 5.2 stops training early by the accuracy on this test split. Images
+  held out for validation stay centred.
 
   Args:
     data_dir: as in `load_mnist`.
-    seed: chooses the places.
+    seed: chooses the positions.
 
   Returns:
     60,000 training and 10,000 test images of shape [40, 40, 1].
 
   Raises:
-    UserError: as `load_mnist`.
+    UserError: as in `load_mnist`.
   """
   centred = _load_centred(data_dir)
   keys = jax.random.split(jax.random.key(seed), len(centred.test))
@@ -51,23 +51,23 @@ def load_expanded_mnist(
 def load_affine_mnist(
   *, data_dir: str | os.PathLike[str] | None = None, seed: int = 0
 ) -> Dataset:
-  """Loads MNIST whose test digits are mapped as those of affNIST are.
+  """Loads MNIST with test digits transformed as in affNIST.
 
-  It is not affNIST, whose test shows each digit in 32 ways, drawn by others: it
-  stands in for it where its files are not at hand. Rotation (20 degrees to
-  both sides), scale (0.8 to 1.2, of width and height separately) and shear
-  (0.2) are uniform in affNIST's ranges; then the digit is placed anywhere on
-  the canvas where none of it is lost.
+  A stand-in for affNIST when its files are not available; affNIST itself has 32
+  published transformations of each test digit. Rotation (20 degrees either
+  way), scale (0.8 to 1.2, separately for width and height) and shear (0.2) are
+  uniform over affNIST's ranges. The digit is then placed uniformly on the
+  canvas, never cut off.
 
   Args:
     data_dir: as in `load_mnist`.
-    seed: chooses the maps; the same seed gives the same images.
+    seed: chooses the transformations; the same seed gives the same images.
 
   Returns:
     60,000 training and 10,000 test images of shape [40, 40, 1].
 
   Raises:
-    UserError: as `load_mnist`.
+    UserError: as in `load_mnist`.
 
   References:
     T. Tieleman: affNIST, https://www.cs.toronto.edu/~tijmen/affNIST/
@@ -82,17 +82,17 @@ def load_affine_mnist(
 
 
 def load_affnist(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-  """Loads MNIST's training digits and affNIST's own test.
+  """Loads MNIST's training digits and affNIST's test split.
 
   Args:
-    data_dir: as in `load_mnist`; affNIST's files lie in it or in its folder
-      `affnist`.
+    data_dir: as in `load_mnist`; also holds affNIST's files, directly or in its
+      subfolder `affnist`.
 
   Returns:
-    60,000 training images and affNIST's test images of shape [40, 40, 1].
+    60,000 training images and affNIST's test images, of shape [40, 40, 1].
 
   Raises:
-    UserError: as `load_mnist`, or affNIST's files are missing or damaged.
+    UserError: as in `load_mnist`, or affNIST's files are missing or damaged.
   """
   test = read_affnist(data_dir)
   return dataclasses.replace(_load_centred(data_dir), name='affnist', test=test)
@@ -120,7 +120,7 @@ def _with_test(dataset, name, images):
 def _map_and_place(keys, images):
   def one(key, image):
     map_key, place_key = jax.random.split(key)
-    # The ranges that affNIST's site gives.
+    # The ranges published on affNIST's site.
     mapped = random_affine(
       map_key,
       scale_images(image),
@@ -140,7 +140,7 @@ def _map_and_place(keys, images):
 
 
 def _random_offset(key, has_ink):
-  """How far rows or columns may be moved, drawn uniformly, ink staying in."""
+  """Draws a uniform offset along one axis that keeps all ink on the canvas."""
   size = has_ink.shape[0]
   first = jnp.argmax(has_ink)
   last = size - 1 - jnp.argmax(has_ink[::-1])

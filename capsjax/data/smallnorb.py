@@ -1,6 +1,6 @@
-"""smallNORB: toys of five kinds, from many sides, by two cameras.
+"""smallNORB: stereo images of toys in five classes, from many viewpoints.
 
-The toys of the test are others than those of the training.
+The training and test splits show different toys.
 """
 
 import dataclasses
@@ -36,19 +36,20 @@ _SIZE = 96
 def load_smallnorb(
   *, data_dir: str | os.PathLike[str] | None = None
 ) -> Dataset:
-  """Loads smallNORB at half its size, the two cameras as channels.
+  """Loads smallNORB at half its resolution, with the two cameras as channels.
 
-  A pixel is the mean of 2x2 of the original's 96x96, rounded, halves up.
+  Each pixel is the mean of a 2x2 block of the original 96x96 image, rounded
+  half up.
 
   Args:
-    data_dir: the set's own files `smallnorb-...-dat.mat` and `-cat.mat`, `.gz`
-      or not, lie in it or in its folder `smallnorb`; where there are none, it
-      is the folder of TFDS, which prepares the set there. None for the user's
-      cache.
+    data_dir: the folder that holds the original files `smallnorb-...-dat.mat`
+      and `-cat.mat`, `.gz` or not, directly or in its subfolder `smallnorb`.
+      Without such files, TFDS prepares the data set in this folder. None for
+      the user's cache.
 
   Returns:
-    24,300 training and 24,300 test images of shape [48, 48, 2]: the left and
-    the right camera.
+    24,300 training and 24,300 test images of shape [48, 48, 2]; the channels
+    are the left and the right camera.
 
   Raises:
     UserError: the folder does not exist, files are damaged or do not belong
@@ -76,14 +77,14 @@ def _load_from_tfds(
   except UserError as error:
     folder = download.data_folder(data_dir) / _NAME
     raise UserError(
-      f'{_NAME} has to be got: put {", ".join(_FILES)} (or these as .gz) from'
+      f'{_NAME} is missing: put {", ".join(_FILES)} (or these as .gz) from'
       f' {_SITE} into {folder}, or use TFDS, which says: {error}'
     ) from error
   return dataset.train, dataset.test
 
 
 def _find(root: pathlib.Path) -> dict[str, pathlib.Path]:
-  """Returns the path of each file, all in one folder, or none at all."""
+  """Returns the path of each file, all in one folder, or an empty dict."""
   found = {folder: _find_in(folder) for folder in (root / _NAME, root)}
   for paths in found.values():
     if len(paths) == len(_FILES):
@@ -91,7 +92,7 @@ def _find(root: pathlib.Path) -> dict[str, pathlib.Path]:
   for folder, paths in found.items():
     missing = [file for file in _FILES if file not in paths]
     if paths:
-      # Not TFDS: the user's own files may be another set in the same form.
+      # No TFDS here: the user's files may be another set in the same format.
       raise UserError(
         f'{folder} lacks {", ".join(missing)}: put it there, for instance from'
         f' {_SITE}'

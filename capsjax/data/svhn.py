@@ -23,12 +23,13 @@ _IMAGE_SHAPE = (32, 32, 3)
 
 
 def load_svhn(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-  """Loads SVHN's cropped digits; the 531,131 extra ones are not used.
+  """Loads SVHN's cropped digits, without the 531,131 extra images.
 
   Args:
-    data_dir: the set's own files `train_32x32.mat` and `test_32x32.mat` lie in
-      it or in its folder `svhn`; where there are none, it is the folder of
-      TFDS, which prepares its `svhn_cropped` there. None for the user's cache.
+    data_dir: the folder that holds the original files `train_32x32.mat` and
+      `test_32x32.mat`, directly or in its subfolder `svhn`. Without such
+      files, TFDS prepares its `svhn_cropped` in this folder. None for the
+      user's cache.
 
   Returns:
     73,257 training and 26,032 test images of shape [32, 32, 3]; the label is
@@ -51,14 +52,14 @@ def load_svhn(*, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     dataset = load_tfds('svhn_cropped', data_dir=data_dir)
   except UserError as error:
     raise UserError(
-      f'{_NAME} has to be got: put {" and ".join(_FILES)} from {_SITE} into'
+      f'{_NAME} is missing: put {" and ".join(_FILES)} from {_SITE} into'
       f' {root / _NAME}, or use TFDS, which says: {error}'
     ) from error
   return dataclasses.replace(dataset, name=_NAME)
 
 
 def _find(root: pathlib.Path) -> list[pathlib.Path]:
-  """Returns the files, both in one folder, or none at all."""
+  """Returns the paths of both files in one folder, or an empty list."""
   folders = (root / _NAME, root)
   for folder in folders:
     paths = [folder / file for file in _FILES]
@@ -67,7 +68,7 @@ def _find(root: pathlib.Path) -> list[pathlib.Path]:
   for folder in folders:
     missing = [file for file in _FILES if not (folder / file).exists()]
     if len(missing) < len(_FILES):
-      # Not TFDS: the user's own files may be another set in the same form.
+      # No TFDS here: the user's files may be another set in the same format.
       raise UserError(
         f'{folder} lacks {", ".join(missing)}: put it there, for instance from'
         f' {_SITE}'
@@ -87,7 +88,7 @@ def _read(path: pathlib.Path) -> Split:
   labels = matlab.class_labels(
     variables['y'], largest=_NUM_CLASSES, source=f'{path}: y'
   )
-  # MATLAB counts from 1: the file calls the digit 0 the tenth class.
+  # MATLAB counts from 1: in the file, the digit 0 has the label 10.
   labels[labels == _NUM_CLASSES] = 0
   return checked_split(
     np.ascontiguousarray(np.moveaxis(images, -1, 0)),

@@ -1,7 +1,7 @@
-"""Image-classification sets by their names in TensorFlow Datasets (TFDS).
+"""Reads image-classification data sets from TensorFlow Datasets (TFDS).
 
-A set that lies prepared as array_record is read without TensorFlow. Decoding
-takes seconds to minutes, so the arrays are kept beside the records.
+Data sets prepared as array_record are read without TensorFlow. Decoding takes
+seconds to minutes, so the decoded arrays are cached beside the records.
 """
 
 import logging
@@ -23,7 +23,7 @@ from capsjax.errors import (
 
 _BLOCK_SIZE = 1000
 _SPLITS = ('train', 'test', 'validation')
-# The features that are the channels of the images, and that of the classes.
+# Supported pairs of image features, which become channels, and label feature.
 _FORMS = ((('image',), 'label'), (('image', 'image2'), 'label_category'))
 
 
@@ -33,24 +33,24 @@ def load_tfds(
   data_dir: str | os.PathLike[str] | None = None,
   other_names: Sequence[str] = (),
 ) -> Dataset:
-  """Loads a set that TFDS knows, preparing it there if need be.
+  """Loads a data set by its TFDS name, preparing it if necessary.
 
-  The set needs a feature `image` (uint8, of one size), a feature `label` (a
-  ClassLabel) and a split `train`. Where there is no split `test`, the split
-  `validation` is the test. A stereo pair `image` and `image2` with
+  The data set needs a feature `image` (uint8, of one size), a feature `label`
+  (a ClassLabel) and a split `train`. If it has no split `test`, its split
+  `validation` serves as the test split. A stereo pair `image` and `image2` with
   `label_category`, as in smallnorb, becomes the channels of one image.
 
   Args:
     name: as in `tfds.builder`, such as 'cifar10' or 'cifar10:3.0.2'.
     data_dir: TFDS's data folder; None for the user's cache.
-    other_names: what else may have been meant, where there is no such set.
+    other_names: further names to suggest if TFDS does not know `name`.
 
   Returns:
     The data set, in the order of the records.
 
   Raises:
-    UserError: TFDS is not installed or does not know the name, the set cannot
-      be downloaded or prepared, or is not of this form.
+    UserError: TFDS is not installed or does not know the name, or the data set
+      cannot be downloaded or prepared or lacks these features and splits.
   """
   folder = download.data_folder(data_dir)
   builder = _builder(name, folder, other_names)
@@ -92,14 +92,14 @@ def _builder(
 ) -> Any:
   try:
     import tensorflow_datasets as tfds
-  # Not only ImportError: a protobuf that is too old raises its own.
+  # Not only ImportError: a protobuf that is too old raises another error.
   except Exception as error:
     others = ''
     if other_names:
       near = _near(name, other_names)
-      others = f'; without it there are {", ".join(other_names)}{near}'
+      others = f'; without TFDS there are {", ".join(other_names)}{near}'
     raise UserError(
-      f'{name} is for TFDS to read, which is not installed:'
+      f'{name} needs TFDS, which is not installed:'
       f" pip install 'capsjax[tfds]' ({_reason(error)}){others}"
     ) from error
   try:
@@ -112,14 +112,14 @@ def _builder(
     known = tfds.list_builders(with_community_datasets=False)
     raise UserError(
       f'unknown data set {name}{_near(name, {*other_names, *known})}:'
-      f' neither capsjax nor TFDS has it ({reason}), correct the name'
+      f' neither capsjax nor TFDS has it ({reason}); correct the name'
     ) from error
 
 
 def _prepare(builder: Any, name: str, folder: pathlib.Path) -> None:
   import tensorflow_datasets as tfds
 
-  # TFDS tries for minutes before it admits that there is no network.
+  # Without a network, TFDS retries for minutes before it fails.
   logging.getLogger(__name__).warning('TFDS prepares %s in %s', name, folder)
   try:
     builder.download_and_prepare(
@@ -129,8 +129,8 @@ def _prepare(builder: Any, name: str, folder: pathlib.Path) -> None:
   except Exception as error:
     if "No module named 'tensorflow'" in str(error):
       raise UserError(
-        f'{name} is not in {folder}, and TFDS needs TensorFlow to prepare it:'
-        ' pip install tensorflow for this once, or prepare it elsewhere with'
+        f'{name} is not in {folder}, and TFDS needs TensorFlow to prepare it,'
+        ' only this once: pip install tensorflow, or prepare it elsewhere with'
         f' tfds build {name} --file_format=array_record and copy it there'
       ) from error
     raise UserError(
@@ -159,8 +159,8 @@ def _num_classes(builder: Any, name: str) -> int:
   dtypes = {np.dtype(features[image].np_dtype) for image in images}
   if not num_classes or dtypes != {np.dtype(np.uint8)}:
     raise UserError(
-      f"{name} must have uint8 images and a ClassLabel '{label}' to be"
-      ' classified: choose another data set'
+      f"{name} must have uint8 images and a ClassLabel '{label}':"
+      ' choose another data set'
     )
   return int(num_classes)
 
@@ -185,7 +185,7 @@ def _decode(
   except Exception as error:
     raise UserError(
       f'cannot read {name} in {builder.data_path} ({_reason(error)}):'
-      ' remove it, so that it is prepared anew'
+      ' remove it, so that it is prepared again'
     ) from error
   return arrays
 

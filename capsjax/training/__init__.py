@@ -1,4 +1,4 @@
-"""Training and evaluation on one or more devices, without files."""
+"""Training and evaluation on one or more devices, without file access."""
 
 from capsjax.training.evaluate import (
   EvalStep,

@@ -1,4 +1,4 @@
-"""Evaluation over a whole set: every example exactly once."""
+"""Evaluates a whole split, counting every example exactly once."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, runtime_checkable
@@ -25,10 +25,10 @@ class EvalStep(Protocol):
     """Sums metrics over some examples.
 
     Args:
-      params: the parameters of the model.
+      params: the model's parameters.
       data: the split.
-      indices: the numbers of the examples.
-      weights: 1 for each, 0 for padding.
+      indices: the indices of the examples.
+      weights: 1 for examples, 0 for padding.
     """
 
 
@@ -44,17 +44,17 @@ class EvaluateFn(Protocol):
     weights: Float32[Array | np.ndarray, 'batches batch'],
     metrics: Metrics,
   ) -> Metrics:
-    """Adds the metrics of some examples to those of the calls before.
+    """Adds the metrics of some examples to the sums of earlier calls.
 
-    A call waits for the one before. On a CPU, two calls that are made at once
-    on several devices, and in which these wait for each other, can take all
-    threads and wait forever.
+    `metrics` makes each call depend on the one before. Otherwise two concurrent
+    calls on several CPU devices, whose collective operations wait for each
+    other, could occupy all threads and deadlock.
 
     Args:
-      params: the parameters of the model, on every device.
+      params: the model's parameters, on every device.
       data: the split, on every device.
-      indices: the numbers of the examples.
-      weights: 1 for each, 0 for padding.
+      indices: the indices of the examples.
+      weights: 1 for examples, 0 for padding.
       metrics: the sums so far.
     """
 
@@ -62,12 +62,12 @@ class EvaluateFn(Protocol):
 def create_eval_step(
   apply_fn: Callable[..., Any], objective: Objective, examples: Examples
 ) -> EvalStep:
-  """Makes the pure function that evaluates one batch on one device.
+  """Creates the pure function that evaluates one batch on one device.
 
   Args:
     apply_fn: a model's `apply`.
-    objective: the losses.
-    examples: how an example is made.
+    objective: computes the losses.
+    examples: makes the test examples.
 
   Returns:
     `eval_step(params, data, indices, weights)`.
@@ -75,7 +75,7 @@ def create_eval_step(
 
   def eval_step(params, data, indices, weights):
     batch = examples.test_batch(data, indices)._replace(weights=weights)
-    # The model is not told the targets, so it decodes what it predicts.
+    # Without targets, the model decodes the classes it predicts.
     output = apply_fn({'params': params}, batch.images)
     losses = objective(output, batch)
     return Metrics.of(output, batch, losses, num_labels=examples.num_objects)
@@ -100,11 +100,11 @@ def evaluate(
     evaluate_fn: evaluates many batches.
     params: the model's parameters.
     data: the split.
-    size: the number of examples that are made of it.
-    batch_size: the number of examples of each batch; the last is padded.
-    num_classes: the number of classes.
-    batches_per_call: the number of batches of each call; the last is padded.
-    on_batch: called with the number of examples that are under way.
+    size: number of examples made from the split.
+    batch_size: number of examples per batch; the last batch is padded.
+    num_classes: number of classes.
+    batches_per_call: number of batches per call; the last call is padded.
+    on_batch: called with the number of examples submitted so far.
 
   Returns:
     The sums, on the device.
@@ -122,14 +122,14 @@ def evaluate(
 def padded_batches(
   size: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """The numbers of all examples, with weight 0 where the last batch repeats.
+  """Yields the indices of all examples, padding the last batch with weight 0.
 
   Args:
-    size: the number of examples.
-    batch_size: that of each batch.
+    size: number of examples.
+    batch_size: number of examples per batch.
 
   Yields:
-    Numbers of examples, int32, and their weights, float32.
+    Indices of examples, int32, and their weights, float32.
   """
   for start in range(0, size, batch_size):
     numbers = np.arange(start, start + batch_size, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""The training loop: calls, evaluations, checkpoints, and a clean end."""
+"""The training loop, with evaluations, checkpoints and a clean stop."""
 
 import dataclasses
 import time
@@ -17,18 +17,19 @@ from capsjax.training.state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """How long a run is and how often something happens in it.
+  """The length of a run, and how often it evaluates and saves.
 
   Attributes:
-    num_steps: the number of steps of the whole run.
-    steps_per_epoch: the number of steps of an epoch.
-    steps_per_call: at most so many steps are taken without the host.
-    eval_every_steps: steps between evaluations; there is one at the end too.
-    checkpoint_every_seconds: seconds between checkpoints; there is one at the
-      end too, however the run ends.
-    checkpoint_every_steps: there is one after such a number of steps too, at
-      the end of an epoch; none if 0.
-    stop_at: the run ends early when an evaluation gives such a number.
+    num_steps: number of steps in the whole run.
+    steps_per_epoch: number of steps per epoch.
+    steps_per_call: maximum number of steps per compiled call.
+    eval_every_steps: number of steps between evaluations; the run also ends
+      with one.
+    checkpoint_every_seconds: seconds between checkpoints; the run also ends
+      with one, however it ends.
+    checkpoint_every_steps: number of steps between additional checkpoints, at
+      the ends of epochs; 0 for none.
+    stop_at: ends the run early when an evaluation reaches this value.
   """
 
   num_steps: int
@@ -40,9 +41,10 @@ class Plan:
   stop_at: float | None = None
 
   def steps_from(self, step: int) -> int:
-    """How many steps the call after `step` steps takes.
+    """Returns the number of steps in the call that follows `step` steps.
 
-    It ends with an epoch, with an evaluation, or with the run.
+    A call never runs past the end of an epoch, an evaluation or the end of the
+    run.
     """
     return min(
       self.steps_per_call,
@@ -52,16 +54,16 @@ class Plan:
     )
 
   def evaluates_after(self, step: int) -> bool:
-    """Whether there is an evaluation after `step` steps."""
+    """Returns whether to evaluate after `step` steps."""
     return step % self.eval_every_steps == 0 or step == self.num_steps
 
   def saves_after(self, step: int) -> bool:
-    """Whether there is a checkpoint after `step` steps, whatever the time."""
+    """Returns whether to save after `step` steps, regardless of the time."""
     every = self.checkpoint_every_steps
     return every > 0 and step % every == 0
 
   def is_over(self, step: int, best: float | None) -> bool:
-    """Whether the run ends after `step` steps, with such a best evaluation."""
+    """Returns whether the run ends after `step` steps with this best score."""
     if step >= self.num_steps:
       return True
     if best is None or self.stop_at is None:
@@ -71,40 +73,40 @@ class Plan:
 
 @runtime_checkable
 class ReportsMetrics(Protocol):
-  """What `fit` gives the metrics of its calls to, such as a `Reporter`."""
+  """Receives the metrics of the calls in `fit`, such as a `Reporter`."""
 
   def add(self, step: int, metrics: Any) -> None:
-    """Takes the metrics of the steps up to `step`, not yet computed."""
+    """Adds the metrics of the steps up to `step`, which may be pending."""
 
   def flush(self) -> None:
-    """Waits for everything that was added."""
+    """Waits for all metrics that were added."""
 
   def finish(self) -> None:
-    """Waits as `flush` does, and writes what is left."""
+    """Waits like `flush`, then writes the remaining metrics."""
 
 
 @runtime_checkable
 class SavesStates(Protocol):
-  """What `fit` gives states to, such as a `Checkpointer`."""
+  """Saves the states that `fit` passes to it, such as a `Checkpointer`."""
 
   def save_latest(self, step: int, state: TrainState) -> None:
     """Saves the state after `step` steps."""
 
   def save_best(self, step: int, state: TrainState, *, metric: float) -> None:
-    """Saves a state that was evaluated as better than all before."""
+    """Saves a state whose evaluation is the best so far."""
 
   def wait(self) -> None:
-    """Returns once everything is on disk."""
+    """Waits until everything is on disk."""
 
 
 @runtime_checkable
 class Agree(Protocol):
-  """Such as `Devices.agree`."""
+  """Combines flags over all processes, such as `Devices.agree`."""
 
   def __call__(
     self, flags: Callable[[], tuple[bool, ...]]
   ) -> Callable[[], tuple[bool, ...]]:
-    """Asks all processes for flags; the answer is read later."""
+    """Asks all processes; returns a function that waits for the answer."""
 
 
 def fit(
@@ -124,27 +126,29 @@ def fit(
   """Trains from `state` to the end of the plan, or until asked to stop.
 
   Args:
-    state: where to start from, on every device; it is consumed.
-    plan: how long and how often.
-    train_fn: takes steps.
-    data: the training set, on every device.
-    order_key: the run's key for the order of the examples, or those of several
-      that `train_fn` trains at once, whose permutations it is then given.
-    evaluate: called as `evaluate(step, params)`; returns the number by which
-      the best state is chosen, higher is better, or None for no choice.
-    best: the best such number so far, if any.
+    state: the initial state, on every device; its buffers are donated.
+    plan: the length of the run and the intervals of evaluations and
+      checkpoints.
+    train_fn: takes training steps.
+    data: the training split, on every device.
+    order_key: the run's key for the order of the examples, or an array of keys
+      of several runs that `train_fn` trains at once, given one permutation
+      each.
+    evaluate: called as `evaluate(step, params)`; returns the score that selects
+      the best state, higher is better, or None to select none.
+    best: the best score so far, if any.
     checkpointer: saves states.
     reporter: shows and writes metrics.
-    is_stopped: asked after every call whether to leave.
+    is_stopped: called between calls of `train_fn`; returns whether to stop.
     agree: `Devices.agree`. Saving is a collective operation, so the processes
-      of a run decide together when to save and when to leave. They act on the
+      of a run decide together when to save and when to stop. They act on the
       answer one call after they ask, so that no call waits for it.
 
   Returns:
-    The last state, which has been saved.
+    The final state, which has been saved.
 
   Raises:
-    UserError: if the loss or a parameter is not finite; nothing of that is
+    UserError: the loss or a parameter is not finite; such a state is not
       saved.
   """
   step = int(state.step)
@@ -163,7 +167,7 @@ def fit(
     return is_stopped(), elapsed >= plan.checkpoint_every_seconds
 
   answer = agree(flags)
-  # The best of a continued run is known: it may have come to its end.
+  # A resumed run may already have reached `stop_at`.
   while not plan.is_over(step, best):
     stop, is_due = answer()
     if is_due and step != saved_step:
@@ -210,7 +214,7 @@ def _is_finite(tree):
 def _require_finite(step: int, state: TrainState) -> None:
   if not _is_finite(state):
     raise UserError(
-      f'a parameter is not finite after step {step}; the checkpoints up to '
-      'there are kept: train anew with a smaller '
+      f'a parameter is not finite after step {step}; earlier checkpoints are '
+      'kept: train again with a smaller '
       '--config.optimizer.learning_rate in another --workdir'
     )

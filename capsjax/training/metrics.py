@@ -1,6 +1,6 @@
-"""Metrics as sums over examples, whatever the batches.
+"""Metrics as sums over examples, independent of the batch size.
 
-Counts are exact up to 2**24 examples, above which float32 skips numbers.
+Counts are exact up to 2**24 examples; beyond that, float32 skips integers.
 """
 
 import dataclasses
@@ -19,21 +19,22 @@ from capsjax.training.objective import Losses
 
 @struct.dataclass
 class Metrics:
-  """Sums over examples; padding, whose weight is 0, does not count.
+  """Sums over examples; padding has weight 0 and does not count.
 
-  All are float32 scalars but the last, `[num_classes, num_classes]`. As in
-  every pytree of the package they are not annotated as arrays: JAX puts shapes
-  and other stand-ins in their places.
+  All fields are float32 scalars except `confusion`, of shape
+  `[num_classes, num_classes]`. As in every pytree of the package, fields are
+  not annotated as arrays, since JAX also puts shapes and other placeholders
+  there.
 
   Attributes:
-    count: the number of examples.
-    correct: how many had all their classes predicted and no other.
-    loss: the sum of total losses.
-    classification_loss: the sum of classification losses.
-    reconstruction_loss: the sum of reconstruction losses.
-    confusion: how often each class (row) was taken for each (column). Of
-      several classes of an example, those that were found are on the diagonal;
-      one that was missed is shared out among the wrong ones predicted.
+    count: number of examples.
+    correct: number of examples with exactly their classes predicted.
+    loss: sum of total losses.
+    classification_loss: sum of classification losses.
+    reconstruction_loss: sum of reconstruction losses.
+    confusion: counts by true class (row) and predicted class (column). If an
+      example has several classes, those predicted count on the diagonal, and
+      each missed one is shared equally among the wrong predictions.
   """
 
   count: Any
@@ -45,7 +46,7 @@ class Metrics:
 
   @classmethod
   def empty(cls, num_classes: int) -> 'Metrics':
-    """Sums over no examples."""
+    """Returns sums over no examples."""
     zero = jnp.zeros((), jnp.float32)
     confusion = jnp.zeros((num_classes, num_classes), jnp.float32)
     return cls(zero, zero, zero, zero, zero, confusion)
@@ -54,14 +55,14 @@ class Metrics:
   def of(
     cls, output: ModelOutput, batch: Batch, losses: Losses, *, num_labels: int
   ) -> 'Metrics':
-    """The sums over one batch.
+    """Returns the sums over one batch.
 
     Args:
-      output: of the model.
-      batch: what the model was given.
-      losses: of each example.
-      num_labels: how many classes an example has: as many of the highest
-        scores are the prediction.
+      output: the model's output.
+      batch: the model's input.
+      losses: the losses of each example.
+      num_labels: number of classes per example; this many of the highest scores
+        are the prediction.
 
     Returns:
       The sums.
@@ -71,7 +72,7 @@ class Metrics:
     correct = jnp.all(predicted == batch.targets, -1).astype(jnp.float32)
 
     def total(values):
-      # A weight of 0 must also hide a value that is not finite.
+      # Multiplying by a weight of 0 would not hide values that are not finite.
       return jnp.sum(jnp.where(weights > 0, values, 0))
 
     return cls(
@@ -84,19 +85,19 @@ class Metrics:
     )
 
   def merge(self, other: 'Metrics') -> 'Metrics':
-    """The sums over the examples of both."""
+    """Returns the sums over the examples of both."""
     return jax.tree.map(lambda a, b: a + b, self, other)
 
   def compute(self) -> 'Results':
-    """Divides the sums, on the host.
+    """Computes means from the sums, on the host.
 
     Raises:
-      ValueError: if there are no examples.
+      ValueError: there are no examples.
     """
-    # In float64: a count stays exact, a mean does not depend on the size.
+    # float64 keeps counts exact, and means independent of the size of the set.
     sums = jax.tree.map(lambda x: np.asarray(x, np.float64), self)
     if not sums.count:
-      raise ValueError('there are no examples to compute metrics of')
+      raise ValueError('there are no examples to compute metrics from')
     of_class = np.maximum(sums.confusion.sum(-1), 1)
     whole = sums.confusion.astype(int)
     has_shares = (whole != sums.confusion).any()
@@ -112,10 +113,13 @@ class Metrics:
 
 
 def _confusion(targets, predicted, weights):
-  """`[num_classes, num_classes]`; each example has as many of both."""
+  """Returns a `[num_classes, num_classes]` confusion matrix.
+
+  Each example has as many predicted classes as true ones.
+  """
   hits = targets.astype(jnp.float32) * predicted
   missed, wrong = targets - hits, predicted - hits
-  # Nothing tells which wrong class was seen in place of which missed one.
+  # Which wrong class replaced which missed one is unknown, so share equally.
   shares = weights / jnp.maximum(jnp.sum(missed, -1), 1)
   mistakes = jnp.einsum('b,bj,bk->jk', shares, missed, wrong)
   return jnp.diag(weights @ hits) + mistakes
@@ -126,15 +130,15 @@ class Results:
   """Means over examples, as plain Python numbers.
 
   Attributes:
-    count: the number of examples.
+    count: number of examples.
     accuracy: from 0 to 1.
-    loss: the mean of total losses.
-    classification_loss: the mean margin loss or cross entropy, not scaled.
-    reconstruction_loss: the mean sum of squared differences, not scaled.
-    class_accuracy: the share of each class that was predicted.
+    loss: mean of total losses.
+    classification_loss: mean margin loss or cross entropy, not scaled.
+    reconstruction_loss: mean sum of squared differences, not scaled.
+    class_accuracy: for each class, the share of its examples that were found.
     confusion: counts by true class (row) and predicted class (column), as in
-      `Metrics`: a row adds up to the number of examples with its class. Not all
-      whole numbers where several classes of an example were missed.
+      `Metrics`; each row sums to the number of examples with its class. Entries
+      may be fractions if several classes of an example were missed.
   """
 
   count: int
@@ -147,5 +151,5 @@ class Results:
 
   @property
   def error(self) -> float:
-    """The share of examples that are not predicted, in percent."""
+    """Share of misclassified examples, in percent."""
     return 100 * (1 - self.accuracy)

@@ -1,4 +1,4 @@
-"""What a model is trained for: losses of each example, with their weights."""
+"""Training objectives: weighted losses per example."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,10 +16,10 @@ class Losses(NamedTuple):
   """The losses of each example.
 
   Attributes:
-    total: what is minimised.
+    total: the loss to minimise.
     classification: the margin loss, or the cross entropy of a baseline; not
       scaled.
-    reconstruction: sum of squared differences over pixels; not scaled, 0
+    reconstruction: the sum of squared differences over pixels; not scaled, 0
       without a decoder.
   """
 
@@ -28,7 +28,7 @@ class Losses(NamedTuple):
   reconstruction: Float[Array, ' batch']
 
 
-# Maps a model's output and the batch it was made from to losses.
+# Maps a model's output and its input batch to losses.
 Objective = Callable[[ModelOutput, Batch], Losses]
 
 
@@ -42,17 +42,18 @@ def capsule_losses(
   margin_weight: float = 1.0,
   reconstruction_weight: float = 0.0005,
 ) -> Losses:
-  """Margin loss plus the weighted reconstruction loss (section 4.1).
+  """Computes the margin loss plus weighted reconstruction loss (section 4.1).
 
   Args:
-    output: of a CapsNet, with or without reconstructions: one of each image, or
-      of each object if the batch has objects.
+    output: the output of a CapsNet, optionally with reconstructions: one per
+      image, or one per object if the batch has objects.
     batch: the images and targets.
-    positive_margin: as for `ops.margin_loss`, like the next two.
-    negative_margin: the length that an absent class should stay below.
-    down_weight: the weight of absent classes.
+    positive_margin: length that a present class should exceed, as in
+      `ops.margin_loss`.
+    negative_margin: length that an absent class should stay below.
+    down_weight: weight of absent classes.
     margin_weight: 1 in the paper; 0.05 in the official code, which halves the
-      margin loss and takes its mean over the 10 classes.
+      margin loss and averages it over the 10 classes.
     reconstruction_weight: 0.0005 in both.
 
   Returns:
@@ -72,7 +73,7 @@ def capsule_losses(
       output.reconstructions, batch.images
     )
   else:
-    # Each object against itself alone (section 6).
+    # Each reconstruction is compared with its own object only (section 6).
     reconstruction = jnp.sum(
       ops.reconstruction_loss(output.reconstructions, batch.objects.images), -1
     )
@@ -81,14 +82,14 @@ def capsule_losses(
 
 
 def cross_entropy_losses(output: ModelOutput, batch: Batch) -> Losses:
-  """The softmax cross entropy of a baseline (section 5).
+  """Computes the softmax cross entropy of a baseline (section 5).
 
   Args:
-    output: scores are logits.
-    batch: the targets, one class each.
+    output: the model's output, whose scores are logits.
+    batch: the targets, one class per example.
 
   Returns:
-    The losses, those of reconstruction 0.
+    The losses, with a reconstruction loss of 0.
   """
   log_probabilities = jax.nn.log_softmax(output.scores, -1)
   cross_entropy = -jnp.sum(batch.targets * log_probabilities, -1)
@@ -96,14 +97,14 @@ def cross_entropy_losses(output: ModelOutput, batch: Batch) -> Losses:
 
 
 def sigmoid_losses(output: ModelOutput, batch: Batch) -> Losses:
-  """The sigmoid cross entropy of a baseline for several objects (section 6).
+  """Computes the sigmoid cross entropy for several objects (section 6).
 
   Args:
-    output: scores are logits.
+    output: the output of a baseline, whose scores are logits.
     batch: the targets, 1 for each class that is present.
 
   Returns:
-    The losses, summed over the classes, those of reconstruction 0.
+    The losses, summed over classes, with a reconstruction loss of 0.
   """
   present = jax.nn.log_sigmoid(output.scores)
   absent = jax.nn.log_sigmoid(-output.scores)

@@ -1,4 +1,4 @@
-"""Adam and the learning-rate schedules: the paper's and its clones'."""
+"""Adam and learning-rate schedules of the paper and other implementations."""
 
 from collections.abc import Sequence
 
@@ -25,25 +25,25 @@ def create_schedule(
   min_learning_rate: float,
   steps_per_epoch: int,
 ) -> optax.Schedule:
-  """The learning rate as a function of the step.
+  """Returns the learning rate as a function of the step.
 
   Args:
-    schedule: 'exponential', the official code's: `learning_rate * decay_rate **
-      (step / decay_steps)`, continuous; 'per_epoch': times `decay_rate` after
-      each epoch; 'milestones': times `decay_rate` at each milestone;
-      'constant'.
+    schedule: one of 'exponential' (as in the official code: `learning_rate *
+      decay_rate ** (step / decay_steps)`, continuous), 'per_epoch' (multiplied
+      by `decay_rate` after each epoch), 'milestones' (multiplied by
+      `decay_rate` at each milestone) and 'constant'.
     learning_rate: the rate at step 0.
-    decay_rate: the factor.
-    decay_steps: the number of steps of one factor, for 'exponential'.
-    milestones: epochs, for 'milestones'; fractions of an epoch are allowed.
-    min_learning_rate: the rate never falls below it, unless it is constant.
-    steps_per_epoch: the number of steps of an epoch.
+    decay_rate: the factor of each decay.
+    decay_steps: number of steps per factor `decay_rate`, for 'exponential'.
+    milestones: epochs, for 'milestones'; may be fractions.
+    min_learning_rate: lower bound of the rate; ignored by 'constant'.
+    steps_per_epoch: number of steps per epoch.
 
   Returns:
     An optax schedule.
 
   Raises:
-    UserError: if the schedule is unknown.
+    UserError: the schedule is unknown.
   """
   if schedule == 'constant':
     return optax.constant_schedule(learning_rate)
@@ -60,20 +60,20 @@ def create_schedule(
     raise UserError(
       f'unknown optimizer.schedule {schedule!r}; choose {", ".join(SCHEDULES)}'
     )
-  # Optax's own bound is one from above where decay_rate is 1 or more.
+  # Optax's `end_value` is an upper bound if decay_rate is 1 or more.
   return lambda step: jnp.maximum(rate(step), min_learning_rate)
 
 
 def create_optimizer(
   schedule: optax.Schedule, *, use_epsilon_hat: bool = False
 ) -> optax.GradientTransformation:
-  """Adam with TensorFlow's default numbers, as in the paper (section 4).
+  """Returns Adam with TensorFlow's defaults, as in the paper (section 4).
 
   Args:
     schedule: the learning rate.
-    use_epsilon_hat: takes steps as TensorFlow does, which adds epsilon to the
-      root of the second moment before its bias is corrected. Where gradients
-      are below 1e-6, the first some hundred steps are shorter then.
+    use_epsilon_hat: adds epsilon to the root of the second moment before bias
+      correction, as TensorFlow does. Where gradients are below 1e-6, this
+      shortens the first few hundred steps.
 
   References:
     Kingma, Ba, "Adam", 2015, Algorithm 1, and the end of section 2 for
@@ -87,7 +87,7 @@ def create_optimizer(
 
 
 def _scale_by_epsilon_hat() -> optax.GradientTransformation:
-  """As `optax.scale_by_adam`, whose state it has."""
+  """Like `optax.scale_by_adam`, with the same state."""
   adam = optax.scale_by_adam(b1=_B1, b2=_B2, eps=_EPSILON)
 
   def update(gradients, state, params=None):

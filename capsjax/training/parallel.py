@@ -1,8 +1,8 @@
-"""Data parallelism: the only file that knows how many devices there are.
+"""Data parallelism: the only module that knows the number of devices.
 
-The state, the data and the metrics are the same on every device and have no
-device axis; a batch is split over the devices, and only gradients and metrics
-cross them. In a run of several processes each one drives its own devices and
+The state, data and metrics are replicated on every device and have no device
+axis. Batches are split over the devices, and only gradients and metrics are
+communicated. In a multi-process run, each process drives its own devices and
 holds all of the data.
 """
 
@@ -40,19 +40,19 @@ class TrainFn(Protocol):
     """Takes the next steps of an epoch.
 
     Args:
-      state: where to start from, on every device; it is consumed.
-      data: the training set, on every device.
-      permutation: the order of its examples in this epoch.
-      num_steps: how many steps, within the epoch.
+      state: the initial state, on every device; its buffers are donated.
+      data: the training split, on every device.
+      permutation: the order of the examples in this epoch.
+      num_steps: number of steps; must not run past the end of the epoch.
 
     Returns:
-      The last state, and the metrics of all steps; of several seeds that are
-      trained at once, those of each.
+      The final state, and the metrics of all steps, each per seed if several
+      seeds are trained at once.
     """
 
 
-# Batches that an accelerator works through without the host: some seconds on a
-# slow one, and far longer on all of them than a call takes to make.
+# Takes a few seconds on a slow accelerator; on any, far longer than launching a
+# call.
 _MOST_BATCHES_PER_CALL = 128
 
 
@@ -60,15 +60,16 @@ class Devices:
   """The devices of a run.
 
   Attributes:
-    count: how many there are, in all processes.
+    count: number of devices in all processes.
     platform: 'cpu', 'gpu' or 'tpu'.
-    description: for a person.
+    description: human-readable description.
 
   Args:
-    limit: uses only the first so many devices; all if 0.
+    limit: number of devices to use, from the first; 0 for all.
 
   Raises:
-    UserError: if there are fewer devices than that.
+    UserError: there are fewer devices than `limit`, or it is set in a
+      multi-process run.
   """
 
   def __init__(self, *, limit: int = 0) -> None:
@@ -90,10 +91,10 @@ class Devices:
     self.description = f'{self.count} x {self.platform} ({kind})'
 
   def share(self, batch_size: int) -> int:
-    """How many examples of a batch each device takes.
+    """Returns the number of examples of a batch per device.
 
     Raises:
-      UserError: if the batch cannot be shared equally.
+      UserError: the batch cannot be shared equally.
     """
     if batch_size % self.count:
       nearest = max(1, round(batch_size / self.count)) * self.count
@@ -106,7 +107,7 @@ class Devices:
     return batch_size // self.count
 
   def batches_per_call(self, num_batches: int) -> int:
-    """How many of so many batches a compiled function should work through.
+    """Returns how many of `num_batches` batches to process per compiled call.
 
     One on a CPU, where calls are cheap and XLA's code is slower inside a loop.
     """
@@ -116,7 +117,7 @@ class Devices:
     return -(-num_batches // num_calls)
 
   def multiple(self, batch_size: int) -> int:
-    """The least multiple of the number of devices that is not smaller."""
+    """Rounds a batch size up to a multiple of the number of devices."""
     return -(-batch_size // self.count) * self.count
 
   def agree(
@@ -124,15 +125,16 @@ class Devices:
   ) -> Callable[[], tuple[bool, ...]]:
     """Asks all processes which flags are set in any of them.
 
-    All processes must ask. Nobody waits before the answer is read: the question
-    is queued on the devices behind the work that they have by then.
+    A collective operation: all processes must ask. Asking does not block, since
+    the reduction is queued on the devices behind their current work.
 
     Args:
-      flags: tells those of this process.
+      flags: returns the flags of this process.
 
     Returns:
-      A function that waits for the answer: whether each is set anywhere. In a
-      run of one process, whether it is set when the answer is read.
+      A function that waits for the answer and returns whether each flag is set
+      in any process. In a single-process run it is `flags` itself, so it
+      returns the flags at the time of reading.
     """
     if jax.process_count() == 1:
       return flags
@@ -147,10 +149,10 @@ class Devices:
     return lambda: tuple(np.asarray(answer.addressable_data(0)).tolist())
 
   def require_same(self, number: int, what: str) -> None:
-    """Refuses a run whose processes start from different numbers.
+    """Checks that all processes pass the same number.
 
     Raises:
-      UserError: naming what differs.
+      UserError: the numbers differ; the message says what they are.
     """
     if jax.process_count() > 1:
       numbers = multihost_utils.process_allgather(np.array(number)).tolist()
@@ -170,10 +172,10 @@ class Devices:
     """Compiles a function that takes many training steps in one call.
 
     Args:
-      steps: takes them on one device, with the axis name `DEVICEDEVICE_AXIS`.
+      steps: takes steps on one device, with the axis name `DEVICE_AXIS`.
 
     Returns:
-      The function, which is compiled anew for each number of steps.
+      The function, which is compiled once per number of steps.
     """
 
     def run(device, state, data, permutation, num_steps):
@@ -190,12 +192,12 @@ class Devices:
     """Compiles a function that evaluates many batches in one call.
 
     Args:
-      eval_step: one batch on one device.
+      eval_step: evaluates one batch on one device.
 
     Returns:
-      `evaluate(params, data, indices, weights, metrics)`, with the numbers and
-      weights of `[batches, batch_size]` examples: their metrics, added to those
-      of the calls before.
+      `evaluate(params, data, indices, weights, metrics)`, which adds the
+      metrics of some examples to `metrics`. `indices` and `weights` have the
+      shape `[batches, batch_size]`.
     """
 
     def run(indices, weights, params, data, before):
@@ -225,14 +227,14 @@ class Devices:
     )
 
   def _indices(self):
-    """The numbers of this process's devices among all."""
+    """Returns the indices of this process's devices among all devices."""
     local = {device.id for device in self._local}
     return np.array(
       [i for i, d in enumerate(self._devices) if d.id in local], np.int32
     )
 
   def _shard(self, array):
-    """This process's part of `[batches, batch]`, with an axis of devices."""
+    """Returns this process's part of `[batches, batch]`, device axis first."""
     batches, size = array.shape
     shares = array.reshape(batches, self.count, self.share(size))
     return shares.swapaxes(0, 1)[self._indices()]

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, a line now and then elsewhere."""
+"""Shows progress: a bar on a terminal, occasional lines elsewhere."""
 
 import collections
 import sys
@@ -9,25 +9,25 @@ from io import TextIOBase
 
 from tqdm import tqdm
 
-# Images per second are those of the last half minute.
+# Speed is averaged over this time.
 _RECENT_SECONDS = 30.0
 
 
 class Progress:
-  """Shows how far a run is, how fast, and how good; a context manager.
+  """Context manager that shows the progress, speed and metrics of a run.
 
       epoch 2/10, step 120/468, 203 images/s, 0:32:10 left, loss 0.0513
 
   Args:
-    total_steps: the steps of the whole run.
-    initial_step: the step that this process starts after.
-    steps_per_epoch: the steps of an epoch.
-    batch_size: the images of a step.
-    enabled: if False, nothing is ever shown.
-    stream: where to; stderr if None.
-    seconds_between_lines: without a terminal, how often a line is printed;
-      one is printed at the end of each epoch too.
-    clock: tells the time in seconds.
+    total_steps: number of steps in the whole run.
+    initial_step: number of steps done before this process started.
+    steps_per_epoch: number of steps per epoch.
+    batch_size: number of images per step.
+    enabled: if False, shows nothing.
+    stream: output stream; stderr if None.
+    seconds_between_lines: interval between lines without a terminal; a line is
+      also printed at the end of each epoch.
+    clock: returns the time in seconds.
   """
 
   def __init__(
@@ -63,12 +63,12 @@ class Progress:
       )
 
   def update(self, step: int, metrics: Mapping[str, float]) -> None:
-    """Tells that `step` steps of the run are done, and the newest metrics.
+    """Shows that `step` steps are done, with the latest metrics.
 
     Args:
-      step: counted from the beginning of the run.
-      metrics: by name; those whose name has 'accuracy' in it are shares, and
-        shown in percent.
+      step: number of steps since the beginning of the run.
+      metrics: metrics by name; shown in percent if the name contains
+        'accuracy'.
     """
     self._speed.add(step)
     ends_epoch = (
@@ -91,18 +91,18 @@ class Progress:
 
   @contextmanager
   def paused(self) -> Iterator[None]:
-    """Time spent in here (an evaluation) does not count as training."""
+    """Excludes the time inside, such as an evaluation, from the speed."""
     with self._speed.paused():
       yield
 
   @property
   def images_per_second(self) -> float | None:
-    """Images trained on per second of late; None if not known yet."""
+    """Recent training speed in images per second; None if not known yet."""
     steps = self._speed.steps_per_second
     return None if steps is None else steps * self._batch_size
 
   def close(self) -> None:
-    """Leaves the bar as it is now."""
+    """Closes the bar, leaving its last state on the terminal."""
     if self._bar is not None:
       self._bar.refresh()
       self._bar.close()
@@ -118,7 +118,7 @@ class Progress:
     return elapsed >= self._seconds_between_lines
 
   def _describe(self, metrics: Mapping[str, float]) -> str:
-    # The last step of an epoch belongs to it, not to the next.
+    # The last step of an epoch counts to that epoch, not to the next.
     epochs_done, position = divmod(
       max(self._step - 1, 0), self._steps_per_epoch
     )
@@ -136,20 +136,20 @@ class Progress:
 
 
 class _Speed:
-  """Steps per second of late, and how long the rest will take."""
+  """Measures recent steps per second, and estimates the remaining time."""
 
   def __init__(self, clock: Callable[[], float]) -> None:
     self.clock = clock
     self._paused_seconds = 0.0
-    # (seconds without pauses, step) of the updates of late, oldest first.
+    # (seconds without pauses, step) of recent updates, oldest first.
     self._recent: collections.deque[tuple[float, int]] = collections.deque()
     # (seconds, seconds without pauses) at the first update.
     self._first = (0.0, 0.0)
 
   def add(self, step: int) -> None:
-    """Tells that `step` steps are done; time counts from the first call.
+    """Records that `step` steps are done; time counts from the first call.
 
-    What came before that was mostly the compiler's.
+    The time before that is mostly compilation.
     """
     now = self.clock()
     active = now - self._paused_seconds
@@ -177,7 +177,7 @@ class _Speed:
     return (last_step - first_step) / max(end - start, 1e-9)
 
   def seconds_for(self, steps: int) -> float | None:
-    """How long so many steps take, with pauses as often as so far."""
+    """Estimates the time for `steps` steps, with pauses as often as so far."""
     if not self.steps_per_second:
       return None
     now = self.clock()

@@ -1,8 +1,8 @@
-"""Metrics of a running loop, fetched behind it so that the device never idles.
+"""Reports training metrics one call late, so that the device never idles.
 
-A call of the training function returns before its work is done. Reading its
-metrics at once would leave the device without work in the meantime, so they are
-read when the next call is already queued.
+Calls of the training function are asynchronous. Reading their metrics at once
+would leave the device without work meanwhile, so metrics are read after the
+next call is queued.
 """
 
 import collections
@@ -16,21 +16,21 @@ import optax
 from capsjax.errors import UserError
 from capsjax.training.metrics import Metrics, Results
 
-# Calls queued on the device: one that runs and one that waits.
+# Calls on the device: one running and one queued.
 _MAX_IN_FLIGHT = 2
 
 
 class Reporter:
-  """Collects training metrics, shows them, and stops at a loss not finite.
+  """Collects and shows training metrics, and stops if a loss is not finite.
 
   Args:
     initial_step: the step that the run starts from.
-    log_every_steps: how often scalars are written.
+    log_every_steps: number of steps between calls of `write`.
     schedule: the learning rate by step.
     show: called as `show(step, {'loss': ..., 'accuracy': ...})` after each
       call of the training function.
     write: called as `write(step, results, learning_rate)` every
-      `log_every_steps` and at the end, with the results since the last time.
+      `log_every_steps` and at the end, with the results since the last call.
   """
 
   def __init__(
@@ -54,22 +54,22 @@ class Reporter:
     self._written_step = initial_step
 
   def add(self, step: int, metrics: Metrics) -> None:
-    """Takes the metrics of the steps up to `step`, not yet computed."""
+    """Adds the metrics of the steps up to `step`, which may be pending."""
     self._in_flight.append((step, metrics))
     while len(self._in_flight) >= _MAX_IN_FLIGHT:
       self._fetch()
 
   def flush(self) -> None:
-    """Waits for everything that was added.
+    """Waits for all metrics that were added.
 
     Raises:
-      UserError: if a loss was not finite (from `add` too).
+      UserError: a loss is not finite; `add` raises it too.
     """
     while self._in_flight:
       self._fetch()
 
   def finish(self) -> None:
-    """Waits as `flush` does, and writes what is left since the last time."""
+    """Waits like `flush`, then writes the remaining metrics."""
     self.flush()
     if self._window is not None:
       self._write_window(self._seen_step)
@@ -81,7 +81,7 @@ class Reporter:
     if not np.isfinite(results.loss):
       raise UserError(
         f'the loss is not finite between steps {self._seen_step} and {step}; '
-        'the checkpoints up to there are kept: train anew with a smaller '
+        'earlier checkpoints are kept: train again with a smaller '
         '--config.optimizer.learning_rate in another --workdir'
       )
     self._show(step, {'loss': results.loss, 'accuracy': results.accuracy})

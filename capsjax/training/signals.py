@@ -1,4 +1,4 @@
-"""Leaving a long run cleanly on Ctrl-C or SIGTERM."""
+"""Stops a long run cleanly on Ctrl-C or SIGTERM."""
 
 import os
 import signal
@@ -9,10 +9,10 @@ _STDERR = 2
 
 
 class StopRequest:
-  """Notes the first SIGINT or SIGTERM; a second one ends the process.
+  """Records the first SIGINT or SIGTERM; a second one ends the process.
 
-  A context manager; truthy once a stop was asked for. Outside the main thread,
-  where signals cannot be caught, it never is.
+  A context manager that becomes truthy once a stop is requested. Outside the
+  main thread, signals cannot be caught and it never becomes truthy.
   """
 
   def __init__(self) -> None:
@@ -38,7 +38,7 @@ class StopRequest:
     self._stopped = True
     self._restore()
     name = signal.Signals(number).name
-    # Not print: a signal may come in the middle of one.
+    # Not print, which the signal may have interrupted.
     line = f'\n{name}: saving and leaving; once more to leave at once\n'
     os.write(_STDERR, line.encode())
 

@@ -1,4 +1,4 @@
-"""The state of a run: all that a checkpoint holds."""
+"""The training state, which is all that a checkpoint holds."""
 
 from typing import Any
 
@@ -12,12 +12,11 @@ from jaxtyping import Array, Key
 
 @struct.dataclass
 class TrainState:
-  """What changes while training.
+  """Everything that changes during training.
 
   Attributes:
-    step: the number of steps taken, an int32 scalar; all randomness of the
-      next step is folded from it and the run's keys, so that no key need be
-      kept.
+    step: number of steps taken, an int32 scalar. The PRNG keys of the next step
+      are folded from it and the run's keys, so the state holds no key.
     params: the model's parameters.
     opt_state: the optimiser's state.
   """
@@ -29,13 +28,13 @@ class TrainState:
 
 @struct.dataclass
 class RunKeys:
-  """The keys of a run, one for each use of chance.
+  """The PRNG keys of a run, one per source of randomness.
 
   Attributes:
-    init: initial parameters.
-    order: the order of the examples.
-    augmentation: all that changes or pairs the training images.
-    dropout: values dropped.
+    init: key for the initial parameters.
+    order: key for the order of the examples.
+    augmentation: key for augmenting and pairing training images.
+    dropout: key for dropout.
   """
 
   init: Any
@@ -45,7 +44,7 @@ class RunKeys:
 
   @classmethod
   def create(cls, seed: int) -> 'RunKeys':
-    """All keys of a run from its seed."""
+    """Creates all keys of a run from its seed."""
     return cls(*jax.random.split(jax.random.key(seed), 4))
 
 
@@ -56,12 +55,12 @@ def create_state(
   *,
   image_shape: tuple[int, int, int],
 ) -> TrainState:
-  """The state before the first step.
+  """Returns the state before the first step.
 
   Args:
     model: the model.
     optimizer: the optimiser.
-    key: for the initial parameters.
+    key: PRNG key for the initial parameters.
     image_shape: height, width and channels of the images.
 
   Returns:

@@ -1,4 +1,4 @@
-"""Training steps as pure functions of one device."""
+"""Training steps as pure functions on one device."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -16,7 +16,7 @@ from capsjax.training.state import TrainState
 
 @runtime_checkable
 class TrainStep(Protocol):
-  """Takes one step; `create_train_step` makes one."""
+  """Takes one training step; made by `create_train_step`."""
 
   def __call__(
     self, state: TrainState, batch: Batch, *, axis_name: str | None = None
@@ -24,19 +24,19 @@ class TrainStep(Protocol):
     """Takes one step on the examples of one device.
 
     Args:
-      state: before the step.
+      state: the state before the step.
       batch: the examples.
-      axis_name: of the devices over which gradients are averaged and metrics
-        summed; None for one device.
+      axis_name: name of the device axis over which gradients are averaged and
+        metrics summed; None for one device.
 
     Returns:
-      The state after the step, and the metrics before it.
+      The state after the step, and the metrics before the update.
     """
 
 
 @runtime_checkable
 class Steps(Protocol):
-  """Takes steps of an epoch; `create_steps` makes one."""
+  """Takes several steps of an epoch; made by `create_steps`."""
 
   def __call__(
     self,
@@ -46,17 +46,18 @@ class Steps(Protocol):
     device: int | Int32[Array, ''],
     num_steps: int,
   ) -> tuple[TrainState, Metrics]:
-    """Takes the next steps on the share of one device.
+    """Takes the next steps, on one device's share of each batch.
 
     Args:
-      state: where to start from.
-      data: the training set.
-      permutation: the order of its examples in this epoch.
-      device: the number of this device.
-      num_steps: how many steps, within the epoch; static.
+      state: the initial state.
+      data: the training split.
+      permutation: the order of the examples in this epoch.
+      device: the index of this device.
+      num_steps: number of steps, static; must not run past the end of the
+        epoch.
 
     Returns:
-      The last state, and the metrics of all steps.
+      The final state, and the metrics of all steps.
     """
 
 
@@ -68,21 +69,20 @@ def create_train_step(
   dropout_key: Key[Array, ''],
   num_labels: int,
 ) -> TrainStep:
-  """Makes the training step.
+  """Creates the training step.
 
   Args:
     apply_fn: a model's `apply`.
-    objective: the losses, whose mean over all examples is minimised.
+    objective: computes the losses, whose mean over all examples is minimised.
     optimizer: the optimiser.
     dropout_key: the run's key for dropout.
-    num_labels: how many classes an example has.
+    num_labels: number of classes per example.
 
   Returns:
     `train_step(state, batch, *, axis_name=None)`, which returns the next state
-    and the metrics of the batch before the update. If the axis of the devices
-    is named, gradients are averaged and metrics summed over it, so that every
-    device returns the same; only what dropout drops depends on how many
-    devices there are.
+    and the metrics of the batch before the update. Given a device axis, it
+    averages gradients and sums metrics over it, so that every device returns
+    the same. Only the dropout masks depend on the number of devices.
   """
 
   def train_step(state, batch, *, axis_name=None):
@@ -122,16 +122,16 @@ def gradient_norms(
   apply_fn: Callable[..., Any],
   objective: Objective,
 ) -> dict[str, Float[Array, '']]:
-  """The norm of the mean loss's gradient in each part of a model.
+  """Computes the norm of the mean loss's gradient for each part of a model.
 
   Args:
     params: the model's parameters.
     batch: some examples.
-    apply_fn: the model's `apply`; nothing is dropped.
-    objective: the losses.
+    apply_fn: the model's `apply`, called without dropout.
+    objective: computes the losses.
 
   Returns:
-    Norms by the names of the parts, the first level of `params`.
+    Norms by part, named by the top-level keys of `params`.
   """
 
   def loss_fn(params):
@@ -156,16 +156,16 @@ def create_steps(
   num_classes: int,
   axis_name: str,
 ) -> Steps:
-  """Makes the function that trains one device through a part of an epoch.
+  """Creates a function that takes several steps of an epoch on one device.
 
   Args:
     train_step: takes one step.
     make_batch: makes the batch of a step.
-    batch_size: of all devices together.
-    share: examples of a batch that each device takes.
-    steps_per_epoch: the number of steps of an epoch.
-    num_classes: the number of classes.
-    axis_name: of the devices.
+    batch_size: number of examples per batch on all devices together.
+    share: number of examples per batch on each device.
+    steps_per_epoch: number of steps per epoch.
+    num_classes: number of classes.
+    axis_name: name of the device axis.
 
   Returns:
     The function.
@@ -189,7 +189,8 @@ def create_steps(
       state, more = one_step(state)
       return state, metrics.merge(more)
 
-    # The length is static: of an unknown one, a GPU asks the host at each turn.
+    # num_steps is static: with a dynamic length, a GPU would ask the host in
+    # every iteration.
     return jax.lax.fori_loop(
       0, num_steps, body, (state, Metrics.empty(num_classes))
     )

@@ -1,7 +1,7 @@
-"""Images that stay in the host's memory: for sets that no device can hold.
+"""Streams images from host memory, for data sets too large for a device.
 
-The compiled functions are the same as for a set on the device. They are given
-the images of their own steps only, and the numbers of these among them.
+The compiled functions are the same as for a data set on the device. Each call
+receives only the images of its own steps, and their indices among these.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ _Put = Callable[[Any], Any]
 def window(
   data: DeviceData, numbers: Int[np.ndarray, ' n']
 ) -> tuple[DeviceData, Int[np.ndarray, ' n']]:
-  """Takes some examples out of a split.
+  """Extracts some examples of a split.
 
   Args:
-    data: the split, in the host's memory.
-    numbers: which of its examples.
+    data: the split, in host memory.
+    numbers: the indices of the examples.
 
   Returns:
-    These examples, in this order, and their numbers there.
+    The examples in this order, and their indices in the result.
   """
   taken = DeviceData(data.images[numbers], data.labels[numbers])
   return taken, np.arange(len(numbers), dtype=np.int32)
@@ -44,19 +44,19 @@ def stream_training(
   batch_size: int,
   steps_per_epoch: int,
 ) -> TrainFn:
-  """Makes a training function that takes a split in the host's memory.
+  """Creates a training function for a split in host memory.
 
   Args:
-    train_fn: takes one on the device.
+    train_fn: trains on a split on the devices.
     put: puts arrays on the devices.
-    batch_size: of all devices together.
-    steps_per_epoch: the number of steps of an epoch.
+    batch_size: number of examples per batch on all devices together.
+    steps_per_epoch: number of steps per epoch.
 
   Returns:
-    The function, which gives the same results.
+    The function, which gives the same results as `train_fn`.
   """
-  # The state of the call before and its step: to read that from the device
-  # would be to wait for it, and to do nothing for the next call meanwhile.
+  # The state that the last call returned, and its step. Reading the step from
+  # the device would block, and delay preparing the next call.
   last: tuple[TrainState | None, int] = (None, 0)
 
   def train(
@@ -79,14 +79,14 @@ def stream_training(
 
 
 def stream_evaluation(evaluate_fn: EvaluateFn, put: _Put) -> EvaluateFn:
-  """Makes an evaluation that takes a split in the host's memory.
+  """Creates an evaluation function for a split in host memory.
 
   Args:
-    evaluate_fn: takes one on the device.
+    evaluate_fn: evaluates on a split on the devices.
     put: puts arrays on the devices.
 
   Returns:
-    The function, which gives the same results.
+    The function, which gives the same results as `evaluate_fn`.
   """
 
   def evaluate(params, data, indices, weights, metrics):

@@ -1,4 +1,4 @@
-"""Small IDX files, a local web server, and what an error must look like."""
+"""Fixtures: small IDX files, a local web server, and expected errors."""
 
 import contextlib
 import gzip
@@ -28,7 +28,7 @@ def idx_bytes(array):
 
 @pytest.fixture
 def write_idx():
-  """Writes an array as IDX, gzipped if the path ends so."""
+  """Writes an array as IDX, gzipped if the path ends in `.gz`."""
 
   def write(path, array):
     data = idx_bytes(array)
@@ -59,7 +59,7 @@ def write_idx_set(write_idx):
 
 @pytest.fixture
 def user_error():
-  """Expects a UserError of one line that names all the given parts."""
+  """Expects a one-line UserError that contains all the given parts."""
 
   @contextlib.contextmanager
   def expect(*parts):
@@ -74,7 +74,7 @@ def user_error():
 
 
 class Server:
-  """Serves files on this machine; may cut them off or stop in the middle."""
+  """Serves files locally; can truncate them or stall in the middle."""
 
   def __init__(self, release):
     self.files = {}
@@ -105,7 +105,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch):
-  # A proxy, if one is set, cannot reach this machine.
+  # A configured proxy could not reach the local server.
   monkeypatch.setenv('NO_PROXY', '127.0.0.1')
   monkeypatch.setenv('no_proxy', '127.0.0.1')
   release = threading.Event()

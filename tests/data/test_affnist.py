@@ -12,7 +12,7 @@ def pictures(count, seed=0):
 
 
 def write(path, images, labels, *, packed=True, drop=(), **replace):
-  """Writes a file with the fields of a real one, each image a column."""
+  """Writes a file with affNIST's fields, one image per column."""
   columns = np.zeros((1600, len(images)), np.uint8)
   for place, image in enumerate(images):
     for row in range(40):

@@ -12,7 +12,7 @@ from capsjax.data.dataset import checked_split, limit_training
 
 
 def make_split(count, size=(4, 3), start=0):
-  """Each image's value and label tell which one it is."""
+  """Makes a split whose image values and labels identify each example."""
   labels = np.arange(start, start + count, dtype=np.int32)
   images = np.broadcast_to(
     labels.astype(np.uint8)[:, None, None, None], (count, *size, 2)
@@ -81,7 +81,7 @@ def test_hold_out_parts_the_training_images():
   both = np.concatenate([held.train.labels, held.validation.labels])
   assert sorted(both.tolist()) == list(range(20))
   for split in (held.train, held.validation):
-    # Images stay with their labels, in the old order.
+    # Images keep their labels and order.
     np.testing.assert_array_equal(split.images[:, 1, 2, 1], split.labels)
     assert (np.diff(split.labels) > 0).all()
 
@@ -123,7 +123,7 @@ def test_a_part_of_the_training_images_is_left():
   part = limit_training(dataset, train_size=7, seed=1)
   assert part.test is dataset.test and part.validation is dataset.validation
   assert len(part.train) == 7 and len(dataset.train) == 20
-  # Images stay with their labels, in the old order, each once.
+  # Images keep their labels and order, without duplicates.
   images, labels = part.train.images, part.train.labels
   np.testing.assert_array_equal(images[:, 1, 2, 1], labels)
   assert (np.diff(labels) > 0).all() and set(labels) <= set(range(20))

@@ -8,7 +8,7 @@ from capsjax.data.formats import decoded
 
 
 class Decoder:
-  """Counts how often it is asked."""
+  """Counts its calls."""
 
   def __init__(self):
     self.calls = 0
@@ -42,7 +42,7 @@ def test_decodes_once(records):
 
 def change_content(records):
   (records / 'records-0').write_bytes(b'ONE')
-  # Even if both writes fall into one tick of the clock.
+  # Changes the time even if both writes fall into one tick of the clock.
   os.utime(records / 'records-0', ns=(0, 0))
 
 

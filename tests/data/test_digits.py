@@ -45,7 +45,7 @@ def test_labels_stay_with_their_images():
   assert sorted(train + test) == list(range(1797))
   np.testing.assert_array_equal(dataset.train.labels, LABELS[train])
   np.testing.assert_array_equal(dataset.test.labels, LABELS[test])
-  # Drawn, not cut off: both parts reach from one end of the file to the other.
+  # Drawn at random: both splits extend over the whole file.
   assert min(test) < 50 and max(test) > 1750
   assert min(train) < 50 and max(train) > 1750
 
@@ -57,7 +57,7 @@ def test_no_image_is_in_both_parts():
 
 
 def enlarged():
-  """As Pillow does it: bicubic, 8 to 20 pixels, with black around."""
+  """Enlarges with Pillow: bicubic, from 8 to 20 pixels, on black."""
   pictures = []
   for image in SMALL:
     picture = Image.fromarray(np.pad(image, 4).astype(np.float32))
@@ -78,13 +78,13 @@ def test_looks_like_mnist():
   for profile in (rows, columns):
     center = (profile * np.arange(28)).sum() / profile.sum()
     assert abs(center - 13.5) < 0.5
-    # The digit fills the middle 20 pixels; beyond is only its soft edge.
+    # The digit fills the middle 20 pixels; only its soft edge lies outside.
     assert profile[4:24].sum() / profile.sum() > 0.97
   assert rows[[4, 23]].min() > 0
   inside = np.zeros((28, 28), bool)
   inside[3:25, 3:25] = True
   assert images[:, ~inside].max() <= 2
   assert images.max((1, 2)).min() > 200
-  # Smooth: blocks would jump by the full 255.
+  # Interpolated: pixel blocks would jump by the full 255.
   assert np.abs(np.diff(images, axis=1)).max() < 160
   assert np.abs(np.diff(images, axis=2)).max() < 160

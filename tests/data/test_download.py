@@ -46,7 +46,7 @@ def test_mirrors_are_tried_in_turn(tmp_path, server):
 
 
 def test_no_network_says_what_to_do(tmp_path, server, user_error):
-  # Port 9 of this machine: nobody answers.
+  # Nothing listens on this port.
   files = {NAME: SHA256, 'other.gz': SHA256}
   with user_error(
     f'cannot download {NAME}',

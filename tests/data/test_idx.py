@@ -45,7 +45,7 @@ def test_labels_are_read(tmp_path, write_idx, name):
     ),
     (IMAGE_HEADER[:4] + bytes(12), 'holds no images'),
     (IMAGE_HEADER[:8] + bytes(8), 'holds no images'),
-    # More than an int64 counts: must neither overflow nor be allocated.
+    # Exceeds int64: must neither overflow nor be allocated.
     (IMAGE_HEADER[:4] + b'\xff' * 12, 'its header says 79228162458924105385'),
   ],
 )
@@ -79,7 +79,7 @@ def test_every_truncation_is_told(tmp_path, write_idx, user_error, name):
 def test_no_flipped_byte_passes(tmp_path, write_idx, user_error):
   path = write_idx(tmp_path / 'images.gz', IMAGES)
   whole = path.read_bytes()
-  # gzip's time stamp and flags for other systems do not count.
+  # Readers ignore gzip's time stamp, extra flags and operating system.
   for place in (*range(4), *range(10, len(whole))):
     data = bytearray(whole)
     data[place] ^= 0xFF

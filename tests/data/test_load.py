@@ -70,7 +70,7 @@ def test_files_that_only_the_user_has_are_asked_for(
   ],
 )
 def test_sets_of_their_own_readers(tmp_path, user_error, name, files):
-  """A damaged file is named, so it was the reader that was asked."""
+  """An error that names the damaged file shows that its reader was used."""
   for file in files:
     (tmp_path / file).write_bytes(b'nothing of the kind')
   with user_error(tmp_path / files[0]):

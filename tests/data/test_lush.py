@@ -7,7 +7,7 @@ import pytest
 
 from capsjax.data.formats.lush import read_lush
 
-# Magic number and struct's letter, as NYU's page lists them.
+# Magic numbers as listed on NYU's page, and format characters of `struct`.
 KINDS = {
   'uint8': (0x1E3D4C55, 'B'),
   'int16': (0x1E3D4C56, 'h'),
@@ -36,7 +36,7 @@ def test_matrices_are_read(tmp_path, name, dtype, shape):
   assert matrix.dtype == np.dtype(dtype)
   assert matrix.shape == shape
   assert matrix.reshape(-1).tolist() == values
-  # The last index runs fastest.
+  # The last index varies fastest.
   assert matrix[(0,) * (len(shape) - 1) + (1,)] == 7
 
 
@@ -73,17 +73,17 @@ def damaged(magic=KINDS['uint8'][0], num_dimensions=1, sizes=(2, 1, 1)):
     (b'', 'cut off in its header'),
     (MATRIX[:7], 'cut off in its header'),
     (MATRIX[:19], 'cut off in its header'),
-    (b'MATLAB 5.0 MAT-file', 'not a matrix of Lush: it begins with 0x4d41544c'),
-    (gzip.compress(MATRIX, mtime=0), 'not a matrix of Lush'),
-    (MATRIX[3::-1] + MATRIX[4:], 'not a matrix of Lush'),
-    (damaged(magic=0x1E3D4C52) + b'ab', 'not a matrix of Lush'),
+    (b'MATLAB 5.0 MAT-file', 'not a Lush matrix: it begins with 0x4d41544c'),
+    (gzip.compress(MATRIX, mtime=0), 'not a Lush matrix'),
+    (MATRIX[3::-1] + MATRIX[4:], 'not a Lush matrix'),
+    (damaged(magic=0x1E3D4C52) + b'ab', 'not a Lush matrix'),
     (MATRIX[:-1], 'holds 7 bytes of data, but its header says 8 (int16, 2 x 2'),
     (MATRIX + b'\0', 'holds 9 bytes of data, but its header says 8'),
     (damaged(num_dimensions=0) + b'a', 'header says 0 dimensions'),
     (damaged(num_dimensions=-1) + b'a', 'header says -1 dimensions'),
     (damaged(num_dimensions=2**31 - 1), 'cut off in its header'),
     (damaged(num_dimensions=2, sizes=(-1, -2, 1)) + b'ab', '(-1, -2)'),
-    # More than an int64 counts: must neither overflow nor be allocated.
+    # Exceeds int64: must neither overflow nor be allocated.
     (
       damaged(num_dimensions=4, sizes=(2**31 - 1,) * 4),
       'its header says 21267647892944572736998860269687930881',
@@ -111,7 +111,7 @@ def test_every_truncation_is_told(tmp_path, user_error, name):
 def test_no_flipped_byte_passes(tmp_path, user_error):
   path = tmp_path / 'matrix.gz'
   whole = gzip.compress(MATRIX)
-  # gzip's time stamp and flags for other systems do not count.
+  # Readers ignore gzip's time stamp, extra flags and operating system.
   for place in (*range(4), *range(10, len(whole))):
     data = bytearray(whole)
     data[place] ^= 0xFF

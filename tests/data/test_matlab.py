@@ -39,7 +39,7 @@ def test_missing_variables_are_told(tmp_path, user_error):
     read_variables(path, ['a', 'b', 'c'])
 
 
-# Of the type of sparse matrices to come.
+# SciPy warns that the default type of sparse matrices will change.
 @pytest.mark.filterwarnings('ignore:The default value for `spmatrix`')
 def test_sparse_matrices_are_told(tmp_path, user_error):
   path = write(tmp_path / 'x.mat', a=scipy.sparse.csc_array(ROWS * 1.0))
@@ -59,7 +59,7 @@ def version_7_3():
     (b'MATL', ('not a MATLAB file or is damaged',)),
     (b'<!DOCTYPE html>' * 20, ('not a MATLAB file or is damaged',)),
     (b'PK\x03\x04' + bytes(300), ('not a MATLAB file or is damaged',)),
-    # Damaged to SciPy 1.18, to 1.14 a file of version 4 without variables.
+    # SciPy 1.18 calls it damaged, 1.14 a version 4 file without variables.
     (bytes(300), ()),
     (version_7_3(), ('MATLAB 7.3 (HDF5)', '-v7')),
   ],
@@ -73,7 +73,7 @@ def test_other_files_are_told(tmp_path, user_error, data, parts):
 
 @pytest.mark.parametrize('packed', [True, False])
 def test_no_truncation_passes(tmp_path, user_error, packed):
-  # Of 8 bytes' multiple: the bytes that fill up to it may be cut off.
+  # A multiple of 8 bytes, since truncating padding bytes does no harm.
   noise = np.random.default_rng(0).integers(0, 256, (5, 8), np.uint8)
   path = write(tmp_path / 'x.mat', a=noise, packed=packed)
   whole = path.read_bytes()

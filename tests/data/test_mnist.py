@@ -5,7 +5,7 @@ import pytest
 
 from capsjax.data import load_fashion_mnist, load_mnist
 
-# Nobody answers there: a load that needs the network fails at once.
+# Nothing listens there, so a load that needs the network fails at once.
 NO_MIRRORS = ('http://127.0.0.1:9/',)
 LOADERS = {'mnist': load_mnist, 'fashion_mnist': load_fashion_mnist}
 
@@ -174,9 +174,9 @@ def test_real_sets_are_downloaded(tmp_path, shared_data, server, name):
   assert sorted((tmp_path / name).iterdir()) == [
     tmp_path / name / path.name for path in served
   ]
-  # The second time nothing is fetched, and the network is not needed.
+  # The second time, the network is not needed.
   assert len(load(tmp_path, name).test) == 10000
-  # After a download that was cut off between two files, the rest is.
+  # After a download that stopped between two files, only the rest is fetched.
   (tmp_path / name / served[0].name).unlink()
   server.requests.clear()
   load(tmp_path, name, mirrors=[server.url])

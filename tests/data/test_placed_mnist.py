@@ -1,4 +1,4 @@
-"""Sets of 40x40 made of small files of MNIST's form."""
+"""Tests 40x40 data sets made from small files in MNIST's format."""
 
 import numpy as np
 import pytest
@@ -12,21 +12,21 @@ from capsjax.data.placed_mnist import (
 )
 
 COUNT = 300
-# Rows and columns of the corners of three blobs, as far out as MNIST's digits
-# go: in a square of 20x20. Each blob has a mass of its own to be known by.
+# Rows and columns of the corners of three blobs, at the edges of the 20x20
+# square that MNIST's digits fill. The blobs are told apart by their masses.
 CORNERS = ((4, 4), (4, 20), (20, 4))
 HEIGHTS = (100, 160, 255)
 
 
 @pytest.fixture
 def noise(tmp_path, write_idx_set):
-  """Writes digits of which every pixel tells; returns the files' arrays."""
+  """Writes digits of random pixels; returns the files' arrays."""
   return write_idx_set(tmp_path, train=3, test=80, size=(28, 28))
 
 
 @pytest.fixture
 def blobs(tmp_path, write_idx):
-  """Writes a test of one shape, which tells how it was mapped; returns it."""
+  """Writes a test split of one shape that reveals how it is mapped."""
   digit = np.zeros((28, 28), np.uint8)
   for (row, column), height in zip(CORNERS, HEIGHTS, strict=True):
     digit[row : row + 4, column : column + 4] = height
@@ -63,14 +63,14 @@ def test_expanded_digits_are_whole_at_any_place(tmp_path, noise):
     places.append(place)
     # Nothing else is on the canvas.
     assert image.sum(dtype=int) == digit.sum(dtype=int)
-  # By up to 6 to each side of the middle, and as far as that.
+  # Offsets reach exactly 6 pixels to each side of the middle.
   for axis in np.array(places).T:
     assert axis.min() == 0 and axis.max() == 12
   assert len(set(map(tuple, places))) > 40
 
 
 def blobs_of(image):
-  """Mass and centre (x, y) of each blob, in the order of CORNERS."""
+  """Returns mass and centre (x, y) of each blob, in the order of CORNERS."""
   marks, count = ndimage.label(image)
   assert count == 3
   masses = ndimage.sum_labels(image.astype(float), marks, [1, 2, 3])
@@ -87,10 +87,10 @@ def test_affine_maps_are_in_their_ranges_and_lose_nothing(tmp_path, blobs):
   for image in images:
     masses, centres = blobs_of(image)
     matrix = (centres[1:] - centres[0]).T @ np.linalg.inv(edges_before)
-    # Each blob is as much larger as the map says: none is cut off.
+    # Each blob grows as much as the map implies, so none is cut off.
     growth = np.linalg.det(matrix)
     np.testing.assert_allclose(masses, growth * mass_before, rtol=0.12)
-    # A rotation, times a shear and scales: [[x, shear * y], [0, y]].
+    # A rotation times shear and scales: [[x, shear * y], [0, y]].
     rotation, upper = np.linalg.qr(matrix)
     sign = np.sign(np.diag(upper))
     rotation, upper = rotation * sign, upper * sign[:, None]
@@ -104,11 +104,11 @@ def test_affine_maps_are_in_their_ranges_and_lose_nothing(tmp_path, blobs):
     (heights, 1, 0.2),
     (shears, 0, 0.2),
   ):
-    # Centres of blobs are known to a fraction of a pixel.
+    # The tolerance allows for the subpixel error of the blobs' centres.
     low, high = (values.min() - middle) / most, (values.max() - middle) / most
     assert -1.1 < low < -0.85 and 0.85 < high < 1.1
     assert abs(values.mean() - middle) < 0.15 * most
-  # Drawn separately.
+  # The four are drawn independently.
   correlations = np.corrcoef(np.array(found).T) - np.eye(4)
   assert np.abs(correlations).max() < 0.25
 
@@ -119,7 +119,7 @@ def test_affine_digits_are_anywhere_on_the_canvas(tmp_path, blobs):
     ink = images.any(axis)
     first, last = ink.argmax(-1), 39 - ink[:, ::-1].argmax(-1)
     room = first + 39 - last
-    # No wrap over the edge would leave such a room; the box is 20 wide, turned.
+    # A digit wrapped over the edge would leave less room than this.
     assert room.min() >= 3
     share = first / room
     assert share.min() < 0.05 and share.max() > 0.95

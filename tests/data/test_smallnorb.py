@@ -23,7 +23,7 @@ def pairs(count, seed=0):
 
 
 def write_lush(path, array):
-  """Writes uint8 or int32."""
+  """Writes a Lush matrix of uint8 or int32."""
   magic = {'uint8': 0x1E3D4C55, 'int32': 0x1E3D4C54}[array.dtype.name]
   sizes = (*array.shape, *[1] * (3 - array.ndim))
   header = struct.pack(f'<ii{len(sizes)}i', magic, array.ndim, *sizes)
@@ -44,7 +44,7 @@ def write_set(folder, *, suffix='', label=0):
 
 
 def halved(pair):
-  """Both cameras at half the size, pixel by pixel, halves rounded up."""
+  """Halves the size of both cameras' images in loops, rounding half up."""
   result = np.zeros((48, 48, 2), np.uint8)
   for y in range(48):
     for x in range(48):

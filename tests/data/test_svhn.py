@@ -17,7 +17,7 @@ def pictures(count, seed=0):
 
 
 def write(path, images, classes, *, dtype=np.uint8, packed=True, **replace):
-  """Writes a file as the real ones are: images side by side, 1 to 10."""
+  """Writes a file in SVHN's format: images on the last axis, labels 1 to 10."""
   side_by_side = np.zeros((32, 32, 3, len(images)), np.uint8)
   for place, image in enumerate(images):
     side_by_side[:, :, :, place] = image
@@ -77,7 +77,7 @@ def test_the_folder_of_that_name_comes_first(tmp_path):
     write(folder / TRAIN, pictures(2), [place, place])
     write(folder / TEST, pictures(2), [place, place])
   assert load_svhn(data_dir=tmp_path).train.labels.tolist() == [0, 0]
-  # Two folders are not mixed.
+  # Files of the two folders are not mixed.
   (tmp_path / 'svhn' / TEST).unlink()
   assert load_svhn(data_dir=tmp_path).train.labels.tolist() == [1, 1]
 

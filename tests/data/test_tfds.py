@@ -19,7 +19,7 @@ def tfds():
 
 
 def picture(value, size=(6, 8)):
-  """A picture that tells which one it is, and its colours' order."""
+  """Returns a picture that encodes its value and the channel order."""
   pixels = np.full((*size, 3), (value, 2 * value, 255 - value), np.uint8)
   return PIL.Image.fromarray(pixels)
 
@@ -33,7 +33,7 @@ def examples(start, count, size=(6, 8)):
 
 @pytest.fixture(scope='module')
 def define(tfds):
-  """Makes TFDS know a set, as if it were one of its own."""
+  """Defines a data set in TFDS as if it were built in."""
 
   def define(class_name, splits, *, registered=True, **features):
     usual = {
@@ -56,7 +56,7 @@ def define(tfds):
       def _generate_examples(self):
         raise NotImplementedError
 
-    # The class's name becomes the set's.
+    # TFDS derives the data set's name from the class name.
     body = {'__module__': __name__}
     return type(class_name, (Builder,), body, skip_registration=not registered)
 
@@ -65,7 +65,7 @@ def define(tfds):
 
 @pytest.fixture(scope='module')
 def shapes(define):
-  # More than one block of the reader.
+  # More examples than one block of the reader holds.
   return define(
     'CapsjaxShapes', {'train': examples(0, 23), 'test': examples(100, 7)}
   )
@@ -107,7 +107,7 @@ def test_a_set_is_prepared_read_and_kept(
     np.testing.assert_array_equal(first.train.images, second.train.images)
     np.testing.assert_array_equal(first.train.labels, second.train.labels)
     np.testing.assert_array_equal(first.test.images, second.test.images)
-    # Without what was kept it must decode, so the check above can fail.
+    # Without the cache it must decode, so the check above can fail.
     (tmp_path / 'capsjax_shapes' / '1.0.0' / 'capsjax.npz').unlink()
     with pytest.raises(UserError, match='decoded again'):
       load_tfds('capsjax_shapes', data_dir=tmp_path)
@@ -120,7 +120,7 @@ def prepared(tmp_path, builder_class):
 
 
 def test_records_are_read_without_the_code_that_made_them(tmp_path, define):
-  """As a set that somebody prepared elsewhere and copied here."""
+  """Reads a data set that was prepared elsewhere and copied here."""
   splits = {'train': examples(0, 5), 'test': examples(5, 4)}
   builder = define('CapsjaxCopied', splits, registered=False)
   dataset = load_tfds(prepared(tmp_path, builder), data_dir=tmp_path)
@@ -299,10 +299,10 @@ def test_no_network_is_told(tmp_path, define, user_error):
 
 @pytest.mark.skipif(
   importlib.util.find_spec('tensorflow') is not None,
-  reason='TensorFlow is installed, so nothing lacks it',
+  reason='TensorFlow is installed',
 )
 def test_the_need_for_tensorflow_is_told(tmp_path, define, user_error):
-  # TFDS encodes arrays, unlike pictures, by TensorFlow.
+  # TFDS needs TensorFlow to encode arrays, but not to encode pictures.
   arrays = [{'image': np.zeros((6, 8, 3), np.uint8), 'label': 0}]
   define('CapsjaxArrays', {'train': arrays, 'test': arrays})
   with user_error('capsjax_arrays', 'needs TensorFlow', 'pip install'):

@@ -1,4 +1,4 @@
-"""What happens when in a run, whose parts are replaced by notes of calls."""
+"""Tests the order of calls in `fit`, with its parts replaced by a recorder."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ STEPS_PER_EPOCH = 5
 
 
 class Notes(Checkpointer):
-  """Stands for everything that `fit` calls."""
+  """Records the calls of `fit`, in place of everything it calls."""
 
   def __init__(self, *, scores=(), bad_loss_at=None, bad_params_at=None):
     self.calls, self.evaluated, self.latest, self.best = [], [], [], []
@@ -96,7 +96,7 @@ def run(
 
 
 def test_no_call_waits_for_what_the_processes_agree_on():
-  """An answer that is read was asked for before the last call was queued."""
+  """Each answer but the first is read one call after it was asked for."""
   notes, events = Notes(), []
 
   def agree(flags):

@@ -77,7 +77,7 @@ def test_two_labels_count_only_if_both_are_right():
 
 
 def confusion_by_loops(scores, targets, weights, num_labels):
-  """Each missed class is shared out among the wrong ones predicted."""
+  """Shares each missed class equally among the wrong predictions."""
   confusion = np.zeros((targets.shape[1],) * 2)
   for row, target, weight in zip(scores, targets, weights, strict=True):
     true = set(np.flatnonzero(target).tolist())
@@ -125,7 +125,7 @@ def test_a_pair_that_is_found_is_no_confusion():
   assert both == [[1, 0, 0, 0], [0, 1, 0, 0], empty, empty]
   assert one == [[1, 0, 0, 0], [0, 0, 1, 0], empty, empty]
   assert none == [[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5], empty, empty]
-  # Counts are written as such where all of them are whole.
+  # Counts are integers if all of them are whole numbers.
   assert isinstance(one[0][0], int)
 
 
@@ -173,7 +173,7 @@ def test_cross_entropy():
   np.testing.assert_allclose(losses.total, want, rtol=1e-5)
 
 
-# The classes of two objects in each of three images.
+# One-hot classes of two objects in each of three images.
 PAIRS = np.eye(4)[[[0, 1], [1, 3], [0, 2]]]
 
 

@@ -70,7 +70,7 @@ def test_a_rate_that_does_not_fall_is_not_the_least(schedule, decay_rate):
 @pytest.mark.parametrize('use_epsilon_hat', [False, True])
 @pytest.mark.parametrize('size', [0.3, 1e-7])
 def test_adam_is_that_of_its_paper_or_of_tensorflow(size, use_epsilon_hat):
-  """Some steps in NumPy; the two differ where gradients are small."""
+  """Compares with steps in NumPy; the two differ for small gradients."""
   optimizer = create_optimizer(
     lambda step: 0.01, use_epsilon_hat=use_epsilon_hat
   )
@@ -92,7 +92,7 @@ def test_adam_is_that_of_its_paper_or_of_tensorflow(size, use_epsilon_hat):
 
 
 def test_both_kinds_of_adam_have_the_same_state():
-  """So that a run's checkpoints do not depend on it."""
+  """A run's checkpoints must not depend on `use_epsilon_hat`."""
   params = {'w': jnp.ones(3)}
   states = [
     create_optimizer(lambda step: 0.01, use_epsilon_hat=hat).init(params)

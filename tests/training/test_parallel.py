@@ -50,13 +50,13 @@ def train_fn(devices, train_step, make_batch):
 
 
 class Run:
-  """A training function on some devices, and what it is called with."""
+  """A training function on some devices, and its arguments."""
 
   def __init__(self, num_devices, *, max_shift=2):
     self.devices = Devices(limit=num_devices)
     self.traces = 0
-    # Not Adam, which does not see the scale of a gradient: a sum over the
-    # devices in place of the mean would pass.
+    # Not Adam, which is invariant to the gradient's scale: a sum over devices
+    # in place of the mean would pass.
     self.optimizer = optax.sgd(0.1, momentum=0.9)
     self.model = tiny.model()
     train_step = create_train_step(
@@ -187,7 +187,7 @@ def test_shift_of_an_example_does_not_depend_on_its_neighbours():
 def test_evaluation_counts_every_image_once(
   num_devices, batch_size, batches_per_call
 ):
-  """Against the whole split in one plain call, without padding."""
+  """Compares with one plain call on the whole split, without padding."""
   model, split = tiny.model(), tiny.split(10)
   params = create_state(
     model, optax.adam(1e-3), KEYS.init, image_shape=tiny.IMAGE_SHAPE

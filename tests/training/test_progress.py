@@ -1,4 +1,4 @@
-"""Progress: what a person reads, on a terminal and elsewhere."""
+"""Tests the progress display, on a terminal and elsewhere."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from capsjax.training import Progress
 
 
 class Clock:
-  """Time as the test tells it."""
+  """A clock that the test sets."""
 
   def __init__(self):
     self.now = 1000.0
@@ -45,7 +45,7 @@ def test_lines_without_a_terminal(clock):
   stream = io.StringIO()
   with make(clock, stream, seconds_between_lines=30.0) as progress:
     for step in range(1, 41):
-      # The first step waits 100 s for the compiler; 2 s each from then on.
+      # The first step takes 100 s to compile, later steps take 2 s each.
       clock.now += 100 if step == 1 else 2
       progress.update(step, METRICS)
   tail = ', loss 0.0513, accuracy 98.8%'
@@ -59,7 +59,7 @@ def test_lines_without_a_terminal(clock):
 
 
 def test_several_steps_at_once_and_a_resumed_run(clock):
-  """A call may end past the end of an epoch."""
+  """Calls here may run past the end of an epoch."""
   stream = io.StringIO()
   with make(clock, stream, initial_step=15) as progress:
     for step in (18, 21, 24, 27, 39, 40):
@@ -83,7 +83,7 @@ def test_speed_is_of_late_and_without_pauses(clock):
   for step in range(101, 150):
     clock.now += 0.5
     progress.update(step, {})
-  # Of the 30 s of late, 24.5 s had two steps a second.
+  # In the last 30 s, 24.5 s had two steps per second.
   assert 8 * 49 / 24.5 > progress.images_per_second > 8 * 1.7
   for step in range(150, 200):
     clock.now += 0.5

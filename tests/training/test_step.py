@@ -28,7 +28,7 @@ def step_of(model, objective, optimizer):
 
 
 def test_step_moves_against_the_gradient_of_the_mean_loss():
-  """With plain gradient descent, against finite differences of the losses."""
+  """Compares plain gradient descent with finite differences of the loss."""
   model, optimizer, data = tiny.model(), optax.sgd(1.0), batch()
   state = create_state(
     model, optimizer, KEYS.init, image_shape=tiny.IMAGE_SHAPE
@@ -55,7 +55,8 @@ def test_step_moves_against_the_gradient_of_the_mean_loss():
     loss(jax.tree.map(lambda p, s, e=e: p + e * h * s, state.params, step))
     for e in (-1, 1)
   ]
-  # The step is minus the gradient, so along it the loss falls by its square.
+  # The step is the negative gradient, so the slope of the loss along it is
+  # minus its squared norm.
   np.testing.assert_allclose((along[1] - along[0]) / (2 * h), -square, 2e-2)
   assert new_state.step == 1
 

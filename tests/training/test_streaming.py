@@ -1,4 +1,4 @@
-"""What a compiled function is given of images that are not on the device."""
+"""Tests which images are sent to the device for each compiled call."""
 
 import jax
 import numpy as np
@@ -22,7 +22,7 @@ DATA = DeviceData(
 
 
 class Device:
-  """Gathers batches as the compiled functions do, and counts its memory."""
+  """Gathers batches like the compiled functions, and records array shapes."""
 
   def __init__(self):
     self.shapes = set()
@@ -54,7 +54,7 @@ def test_every_step_finds_its_images(steps_per_call):
     steps_per_epoch=STEPS_PER_EPOCH,
   )
   permutation = epoch_permutation(jax.random.key(0), 0, SIZE)
-  # In the second epoch, calls of all lengths up to the most.
+  # Calls of all lengths up to the maximum, in the second epoch.
   for first in range(STEPS_PER_EPOCH):
     for num_steps in range(1, min(steps_per_call, STEPS_PER_EPOCH - first) + 1):
       state = TrainState(np.int32(STEPS_PER_EPOCH + first), (), ())
@@ -64,7 +64,7 @@ def test_every_step_finds_its_images(steps_per_call):
         expected = permutation[i * BATCH : (i + 1) * BATCH]
         np.testing.assert_array_equal(images, expected)
         np.testing.assert_array_equal(labels, expected + 100)
-  # Only the images of the call are sent.
+  # Only the images of each call are sent.
   assert device.shapes == {
     (count * BATCH, 1, 1, 1) for count in range(1, steps_per_call + 1)
   }
@@ -92,7 +92,7 @@ def test_the_host_does_not_wait_for_the_steps_before():
   )
   permutation = epoch_permutation(jax.random.key(0), 0, SIZE)
   state = TrainState(np.int32(0), (), ())
-  # An epoch of five steps, and the next one.
+  # An epoch of five steps, and the start of the next.
   for num_steps in (2, 2, 1, 2):
     state, _ = train(state, DATA, permutation, num_steps)
   assert starts == [0, 2 * BATCH, 4 * BATCH, 0]

@@ -1,4 +1,4 @@
-"""A network and images so small that a step takes a moment."""
+"""A network and images small enough for very fast training steps."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def model(**fields) -> CapsNet:
 
 
 def split(size: int, seed: int = 0) -> Split:
-  """Bars at a place that depends on the class: easy to learn."""
+  """Makes bars whose position depends on the class, which is easy to learn."""
   rng = np.random.default_rng(seed)
   labels = rng.integers(0, CLASSES, size, np.int32)
   images = rng.integers(0, 60, (size, *IMAGE_SHAPE), np.uint8)

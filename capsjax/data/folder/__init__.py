@@ -1,4 +1,4 @@
-"""A user's own pictures: folders of PNG and JPEG files, or an archive."""
+"""Reads the user's own pictures, from class folders or an archive of them."""
 
 from capsjax.data.folder.layout import arrange
 from capsjax.data.folder.load import load_folder

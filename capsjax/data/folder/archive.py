@@ -1,7 +1,7 @@
-"""Reads files out of tar and zip archives, which are not unpacked to disk.
+"""Reads files from tar and zip archives without unpacking them to disk.
 
-Only regular files are read: links and devices are passed over, and since
-nothing is written, a name that leads out of the archive leads nowhere.
+Only regular files are read; links and devices are skipped. Since nothing is
+written, names that lead out of the archive are harmless.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def list_tar(path: pathlib.Path) -> Iterator[str]:
     path: a `.tar`, compressed or not.
 
   Yields:
-    Paths with '/' between their parts, and at the end of a folder's.
+    Paths with '/' between their parts; those of folders also end in '/'.
 
   Raises:
     UserError: the archive is missing, unreadable, damaged or cut off.
@@ -41,15 +41,15 @@ def read_tar(
   """Yields the contents of some of a tar archive's files.
 
   Args:
-    path: as for `list_tar`.
-    names: of files, as `list_tar` gives them.
+    path: as in `list_tar`.
+    names: file names as yielded by `list_tar`.
 
   Yields:
-    Names and contents, in the archive's order. Where there are several files
-    of a name, the last one counts.
+    Names and contents, in the archive's order. Of several files with the same
+    name, the last one counts.
 
   Raises:
-    UserError: as `list_tar`.
+    UserError: as in `list_tar`.
   """
   with _damage_told(path), tarfile.open(path) as tar:
     for member in tar:
@@ -66,7 +66,7 @@ def list_zip(path: pathlib.Path) -> Iterator[str]:
     path: a `.zip`.
 
   Yields:
-    As `list_tar`.
+    Paths as in `list_tar`.
 
   Raises:
     UserError: the archive is missing, unreadable, damaged or cut off.
@@ -83,14 +83,14 @@ def read_zip(
   """Yields the contents of some of a zip archive's files.
 
   Args:
-    path: as for `list_zip`.
-    names: of files, as `list_zip` gives them.
+    path: as in `list_zip`.
+    names: file names as yielded by `list_zip`.
 
   Yields:
-    As `read_tar`.
+    Names and contents, as in `read_tar`.
 
   Raises:
-    UserError: as `list_zip`, or the archive is encrypted.
+    UserError: as in `list_zip`, or the archive is encrypted.
   """
   with _damage_told(path), zipfile.ZipFile(path) as archive:
     for info in archive.infolist():
@@ -100,21 +100,22 @@ def read_zip(
 
 
 def _normal(name: str) -> str:
-  """Drops what may stand in a path and says nothing: './', '//', an end '/'."""
+  """Removes redundant parts of a path: './', '//' and a trailing '/'."""
   return '/'.join(part for part in name.split('/') if part not in ('', '.'))
 
 
 def _is_regular(info: zipfile.ZipInfo) -> bool:
-  # 0 where the archive comes from a system without such a mode.
+  # 0 if the archive comes from a system without file modes.
   kind = stat.S_IFMT(info.external_attr >> 16)
   return not info.is_dir() and kind in (0, stat.S_IFREG)
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
-  """Raises ReadError unless all of an archive has been read.
+  """Raises ReadError unless the whole archive has been read.
 
-  Any header that makes no sense, and even none, is the end to tarfile, but
-  only one of zeros is. At its end a compressed file checks its sum.
+  tarfile takes any invalid or missing header for the end, but the true end is
+  a block of zeros. Reading a compressed file to its end also checks its
+  checksum.
   """
   assert tar.fileobj is not None
   tar.fileobj.seek(tar.offset)
@@ -128,9 +129,9 @@ def _check_end(tar: tarfile.TarFile) -> None:
 def _damage_told(path: pathlib.Path) -> Iterator[None]:
   try:
     yield
-  # Damage shows in many ways, for each of the ways to compress.
+  # Each compression format raises its own errors for damage.
   except Exception as error:
     reason = first_line(error).rstrip(':')
     raise UserError(
-      f'cannot read {path} ({reason}): mend that or get it again'
+      f'cannot read {path} ({reason}): fix that or get it again'
     ) from error

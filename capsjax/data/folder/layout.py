@@ -1,4 +1,4 @@
-"""Tells by the names of files which split and class a picture belongs to."""
+"""Finds the split and class of each picture from the files' paths."""
 
 import dataclasses
 import pathlib
@@ -15,16 +15,16 @@ _SPLITS = {
   'val': 'validation',
   'validation': 'validation',
 }
-# Names of pictures by the folder that they lie in; '' is the outermost.
+# Names of pictures by folder; '' is the outermost folder.
 _Folders = Mapping[str, Sequence[str]]
 
 
 class Picture(NamedTuple):
-  """A picture's file.
+  """A picture's file and label.
 
   Attributes:
-    name: the path from the outermost folder, with '/' between its parts.
-    label: the place of its class among the names of the classes.
+    name: path relative to the outermost folder, with '/' between its parts.
+    label: index of its class in `class_names`.
   """
 
   name: str
@@ -33,12 +33,13 @@ class Picture(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """What belongs where.
+  """The classes, and the pictures of each split.
 
   Attributes:
-    class_names: in the order of code points.
-    splits: 'train', then 'test' unless it must be drawn from that, then
-      perhaps 'validation': the pictures of each, in order of class and name.
+    class_names: sorted by code points.
+    splits: the pictures of each split, sorted by class and name, in the order
+      'train', 'test' (absent if it must be drawn from 'train'), and
+      'validation' if there is one.
   """
 
   class_names: tuple[str, ...]
@@ -46,43 +47,43 @@ class Layout:
 
 
 def is_picture(name: str) -> bool:
-  """Whether a file's name is that of a PNG or JPEG file."""
+  """Returns whether a file name has a PNG or JPEG suffix."""
   return name.lower().endswith(_SUFFIXES)
 
 
 def is_ignored(part: str) -> bool:
-  """Whether a file or folder of this name, and all below it, is left out.
+  """Returns whether to skip a file or folder of this name and all inside it.
 
-  These are hidden ones, such as .DS_Store, and what macOS adds to archives.
+  True for hidden files, such as .DS_Store, and what macOS adds to archives.
   """
   return part.startswith('.') or part == '__MACOSX'
 
 
 def name_some(names: Sequence[str]) -> str:
-  """The first three of some names, and how many more there are."""
+  """Returns the first three names, and how many more there are."""
   more = f' and {len(names) - 3:,} more' if len(names) > 3 else ''
   return ', '.join(names[:3]) + more
 
 
 def arrange(names: Iterable[str], *, root: pathlib.Path) -> Layout:
-  """Finds splits and classes, as `load_folder` describes them.
+  """Finds the splits and classes that `load_folder` describes.
 
   Args:
-    names: paths of files, and of folders with a '/' at the end, which may be
-      left out unless they are empty.
-    root: where they lie, for messages.
+    names: paths of files and folders; those of folders end in '/' and may be
+      omitted unless the folder is empty.
+    root: the folder or archive that holds them, for error messages.
 
   Returns:
     The layout.
 
   Raises:
-    UserError: the files do not lie in this order.
+    UserError: the files are not arranged as `load_folder` describes.
   """
   folders = _group(names)
   if not any(folders.values()):
     raise UserError(
-      f'there are no PNG or JPEG files in {root}: name in data_dir what holds'
-      ' one folder of them for each class'
+      f'there are no PNG or JPEG files in {root}: set data_dir to a folder that'
+      ' holds one folder of them per class'
     )
   classes = {
     split: {posixpath.basename(name): name for name in _children(folders, top)}
@@ -105,7 +106,7 @@ def arrange(names: Iterable[str], *, root: pathlib.Path) -> Layout:
 
 
 def _group(names: Iterable[str]) -> _Folders:
-  """Groups names of pictures, sorted, by folder; empty folders are there."""
+  """Groups the sorted names of pictures by folder, keeping empty folders."""
   folders: dict[str, list[str]] = {'': []}
   for name in sorted(set(names)):
     if any(map(is_ignored, name.split('/'))):
@@ -128,7 +129,7 @@ def _children(folders: _Folders, parent: str) -> list[str]:
 def _find_splits(folders: _Folders, root: pathlib.Path) -> dict[str, str]:
   """Returns the folder that holds the class folders of each split."""
   top, children = '', _children(folders, '')
-  # Archives often have one folder around everything.
+  # Archives often wrap everything in one folder.
   while (
     len(children) == 1
     and not folders[children[0]]
@@ -136,7 +137,7 @@ def _find_splits(folders: _Folders, root: pathlib.Path) -> dict[str, str]:
   ):
     top, children = children[0], _children(folders, children[0])
   found = [name for name in children if posixpath.basename(name) in _SPLITS]
-  # There may be a class 'train', beside 'bus' and 'plane'.
+  # 'train' may also be a class, beside 'bus' and 'plane'.
   has_class_folders = any(_children(folders, name) for name in found)
   if found and (has_class_folders or found == children):
     return _named_splits(found, root)
@@ -153,13 +154,13 @@ def _named_splits(found: Sequence[str], root: pathlib.Path) -> dict[str, str]:
   if 'train' not in splits:
     raise UserError(
       f'{root} has the folder {" and ".join(by_name)}, but no folder train: add'
-      ' it, with one folder of pictures for each class'
+      ' it, with one folder of pictures per class'
     )
   if 'test' not in splits and 'validation' not in splits:
     raise UserError(
-      f'{root} has the folder train, but no folder test: add it, or drop the'
-      ' level train, so that data_dir holds the class folders themselves and a'
-      ' part of each class is drawn as the test'
+      f'{root} has the folder train, but no folder test: add it, or move the'
+      ' class folders out of train, directly into data_dir, to have a random'
+      ' test split drawn from them'
     )
   if 'test' not in splits:
     splits['test'] = splits.pop('validation')
@@ -192,11 +193,11 @@ def _check(
     if strange:
       raise UserError(
         f'{root} has the class {name_some(strange)} in {split}, but not in'
-        ' train: add pictures there to learn it from, or move it away'
+        ' train: add training pictures of it, or move it away'
       )
   class_names = list(classes['train'])
   if len(class_names) < 2:
     raise UserError(
-      f'{root} has no other class folder than {name_some(class_names)}, but'
-      ' classes are told apart: add another one'
+      f'{root} has no class folder other than {name_some(class_names)}, but'
+      ' classification needs at least two: add another one'
     )

@@ -1,4 +1,4 @@
-"""A data set of pictures that lie in one folder for each class."""
+"""Loads a data set from pictures in one folder per class."""
 
 import os
 import pathlib
@@ -21,52 +21,53 @@ def load_folder(
   test_share: float = 0.2,
   seed: int = 0,
 ) -> Dataset:
-  """Loads pictures that lie in one folder for each class.
+  """Loads pictures from one folder per class.
 
-  There are class folders, of which a test is drawn, or the folders `train`,
-  `test` and perhaps `val` (or `validation`) that hold the class folders; `val`
-  is the test where there is no `test`. The classes are train's folders in the
-  order of their names. Hidden files, files that are not named .png, .jpg or
-  .jpeg, and a single folder around everything do not matter; but a picture
-  outside the class folders is an error, for it would be lost without a word.
+  If the class folders lie directly in `data_dir`, a random test split is drawn
+  from them. Otherwise, folders `train`, `test` and optionally `val` (or
+  `validation`) hold the class folders; without `test`, `val` is the test split.
+  The classes are the folders of the training split, sorted by name. Hidden
+  files, files not named .png, .jpg or .jpeg, and a single folder around
+  everything are ignored. A picture outside the class folders is an error, as it
+  would be silently lost.
 
-  The test drawn holds `test_share` of each class, rounded, and at least one
-  picture of each class lies in each part. Which ones depends on the seed,
-  `test_share` and the names of the classes and files, and on nothing else: a
-  folder and an archive of it are split alike.
+  A random test split holds `test_share` of each class, rounded, and both splits
+  get at least one picture of each class. The choice depends only on the seed,
+  `test_share` and the names of the classes and files, so a folder and an
+  archive of it are split alike.
 
-  Pictures are turned upright as their EXIF says. What is transparent is laid
-  on black, 16 bits of grey are scaled to 8, and of an animation the first
-  picture counts.
+  Pictures are turned upright according to their EXIF data. Transparent pixels
+  are blended with black, 16-bit grey is scaled to 8 bits, and of an animation
+  only the first frame is read.
 
   Args:
-    data_dir: the folder, a `.tar`, `.tar.gz`, `.tgz` or `.zip` of it (read
-      without being unpacked), or a folder that holds one such archive and no
-      pictures.
-    image_size: pictures become squares of this side in pixels: their shorter
-      side is scaled to it by an antialiasing Lanczos filter, and the centre
-      is cut out. 0 leaves them; they must then have one size.
-    channels: 3 makes all pictures coloured, 1 grey (ITU-R 601 luma), 0 grey if
-      all their files are grey, else coloured. Files with a palette are
-      coloured.
-    test_share: of each class, for the test, between 0 and 1; of no effect
-      where there are `train` and `test`.
-    seed: chooses the test.
+    data_dir: the folder, or an archive of it (`.tar`, `.tar.gz`, `.tgz` or
+      `.zip`, read without unpacking), or a folder that holds one such archive
+      and no pictures.
+    image_size: side in pixels of the square images: the shorter side of a
+      picture is scaled to it by an antialiasing Lanczos filter, and the centre
+      is cropped. 0 keeps the pictures' size, which must then be the same for
+      all.
+    channels: 3 converts all pictures to colour, 1 to grey (ITU-R 601 luma); 0
+      gives grey if all files are grey, else colour. Files with a palette count
+      as colour.
+    test_share: share of each class in a random test split, between 0 and 1;
+      ignored if there are folders for the splits.
+    seed: chooses the random test split.
 
   Returns:
-    The data set 'folder', ordered by class and by file name, both in the order
-    of code points. Bytes of their names that are not UTF-8 are written in
-    hexadecimal.
+    The data set 'folder', sorted by class and file name, both by code points.
+    Bytes of class names that are not UTF-8 are written in hexadecimal.
 
   Raises:
-    UserError: the folder or archive is missing or damaged or holds no pictures
-      in this order, there are fewer than two classes, a class has no pictures
-      or is in the test only, pictures cannot be read or differ in size, or an
-      argument is out of range.
+    UserError: the folder or archive is missing or damaged or does not hold
+      pictures arranged in this way, there are fewer than two classes, a class
+      has no pictures or no training pictures, pictures cannot be read or differ
+      in size, or an argument is out of range.
   """
   if not data_dir:
     raise UserError(
-      'there is no folder to read: name the one that holds your pictures,'
+      'there is no folder to read: name the one that holds your pictures with'
       ' --config.data_dir=FOLDER'
     )
   _check_arguments(image_size, channels, test_share)
@@ -94,14 +95,14 @@ def load_folder(
 
 
 def _readable(name: str) -> str:
-  """The name of a folder as text, even if it was not written as UTF-8."""
+  """Returns a folder's name as text, even if it is not UTF-8."""
   return os.fsencode(name).decode('utf-8', 'backslashreplace')
 
 
 def _cut(
   images: np.ndarray, splits: Mapping[str, Sequence[Picture]]
 ) -> dict[str, Split]:
-  """Cuts up the images, which come split by split, without copying them."""
+  """Divides the images, which are ordered by split, without copying them."""
   ends = np.cumsum([len(pictures) for pictures in splits.values()])
   return {
     name: Split(part, np.array([p.label for p in pictures], np.int32))
@@ -115,16 +116,16 @@ def _check_arguments(image_size: int, channels: int, test_share: float) -> None:
   if image_size < 0:
     raise UserError(
       f'image_size is {image_size}, but must be the side of the images in'
-      ' pixels, or 0 to leave them'
+      ' pixels, or 0 to keep their size'
     )
   if channels not in (0, 1, 3):
     raise UserError(
       f'channels is {channels}, but must be 1 for grey, 3 for colour, or 0 to'
-      ' leave the pictures as they are'
+      ' keep the pictures as they are'
     )
   if not 0 < test_share < 1:
     raise UserError(
-      f'test_share is {test_share}, but must lie between 0 and 1: both parts'
+      f'test_share is {test_share}, but must lie between 0 and 1: both splits'
       ' need pictures'
     )
 
@@ -143,7 +144,7 @@ def _draw_test(
     if len(places) < 2:
       raise UserError(
         f'{pictures[places[0]].name} in {root} is the only picture of its'
-        ' class, but one is needed to learn from and one for the test: add'
+        ' class, but one is needed for training and one for the test: add'
         ' pictures'
       )
     size = min(max(round(test_share * len(places)), 1), len(places) - 1)

@@ -1,4 +1,4 @@
-"""Makes an array of the bytes of one PNG or JPEG file."""
+"""Decodes one PNG or JPEG file to an array."""
 
 import io
 from typing import Any
@@ -9,37 +9,37 @@ from jaxtyping import UInt8
 from capsjax.errors import first_line
 
 _GREY_MODES = ('1', 'L', 'LA', 'I;16')
-# A JPEG file that is larger by a factor of 2, 4 or 8 can be decoded at a part
-# of its size, which is much faster. What is left is still this many times too
-# large: the filter, not the decoder, decides what the image looks like.
+# JPEG files can be decoded at 1/2, 1/4 or 1/8 of their size, which is much
+# faster. The decoded picture stays at least this many times too large, so that
+# the filter, not the decoder, determines the result.
 _MARGIN = 3
 
 
 class PictureError(Exception):
-  """A file cannot be decoded; its text is a few words that say why."""
+  """Raised if a file cannot be decoded; its text says why in a few words."""
 
 
 def decode_picture(
   data: bytes, *, image_size: int, channels: int
 ) -> UInt8[np.ndarray, 'h w c']:
-  """Decodes a picture, as `load_folder` describes it.
+  """Decodes a picture as `load_folder` describes.
 
   Args:
     data: the file's content.
-    image_size: the side of the square to make; 0 leaves the size.
+    image_size: side of the square image in pixels; 0 keeps the picture's size.
     channels: 1 or 3; 0 for 1 if the file is grey, else 3.
 
   Returns:
     uint8 of shape [h, w, c].
 
   Raises:
-    PictureError: the file is damaged, of another kind or too large.
+    PictureError: the file is damaged, too large, or neither PNG nor JPEG.
   """
   from PIL import Image, ImageOps
 
   image = _load(data, image_size)
-  # 16-bit grey with transparency is read as RGBA; the 26th byte of a PNG file
-  # tells its kind, 4 is grey with transparency.
+  # 16-bit grey with transparency is read as RGBA. The 26th byte of a PNG file
+  # is its colour type; 4 means grey with transparency.
   is_grey = image.mode in _GREY_MODES or (
     image.format == 'PNG' and data[25] == 4
   )
@@ -60,7 +60,7 @@ def _load(data: bytes, image_size: int) -> Any:
   if not data:
     raise PictureError('empty')
   try:
-    # Other kinds are kept out: some start programs, such as Ghostscript.
+    # Other formats are refused: some start programs, such as Ghostscript.
     image = Image.open(io.BytesIO(data), formats=('JPEG', 'PNG'))
     limit = Image.MAX_IMAGE_PIXELS
     if limit and image.width * image.height > limit:
@@ -74,18 +74,18 @@ def _load(data: bytes, image_size: int) -> Any:
     raise PictureError(
       f'more than {Image.MAX_IMAGE_PIXELS:,} pixels'
     ) from error
-  # Pillow's decoders have no exception of their own for a damaged file.
+  # Pillow's decoders raise no specific exception for a damaged file.
   except Exception as error:
     raise PictureError(first_line(error)) from error
   return image
 
 
 def _opaque(image: Any) -> Any:
-  """Makes 16 bits of grey 8, and lays what is transparent on black."""
+  """Converts 16-bit grey to 8 bits, and blends transparency with black."""
   from PIL import Image
 
   if image.mode == 'I;16':
-    # By hand, as Pillow would cut off what is above 255.
+    # Pillow would clip values above 255 instead of scaling.
     values = np.asarray(image).astype(np.uint32)
     values[values == image.info.get('transparency', -1)] = 0
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))

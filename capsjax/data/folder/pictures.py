@@ -1,4 +1,4 @@
-"""Decodes many pictures, on all cores, into one array."""
+"""Decodes many pictures into one array, using all cores."""
 
 import collections
 import concurrent.futures
@@ -16,7 +16,7 @@ from capsjax.data.folder.picture import PictureError, decode_picture
 from capsjax.data.folder.source import Source
 from capsjax.errors import UserError
 
-# So many find enough to do beside Python, which only one of them runs.
+# More threads would wait for each other: only one at a time runs Python.
 _MAX_THREADS = 16
 _BATCH_BYTES = 1 << 15
 _BAR_DELAY_SECONDS = 2.0
@@ -32,9 +32,9 @@ def read_pictures(
   """Reads pictures of one size.
 
   Args:
-    source: where they lie.
-    names: of n files, each of them once.
-    image_size: the side of the squares to make; 0 leaves them.
+    source: the folder or archive of the pictures.
+    names: n distinct file names.
+    image_size: side of the square images in pixels; 0 keeps the pictures' size.
     channels: 1 or 3; 0 for 1 if all files are grey, else 3.
 
   Returns:
@@ -59,8 +59,8 @@ def read_pictures(
       delay=_BAR_DELAY_SECONDS,
     ) as progress,
   ):
-    # On what a picture's file says besides; what matters raises. Set for all
-    # threads from here, since the setting is not a thread's own.
+    # Pillow warns of damaged metadata, but raises if the pixels are damaged.
+    # The filter applies to all threads, so it is set once here.
     warnings.filterwarnings('ignore', module=r'PIL\.')
     for results in _decoded(source.files(frozenset(names)), decode):
       for name, result in results:
@@ -70,7 +70,7 @@ def read_pictures(
 
 
 def _decoded(files: Iterator[_File], decode: _Decode) -> Iterator[_Results]:
-  """Yields pictures in the order of the files, a few being under way."""
+  """Yields decoded pictures in the order of the files, a few batches ahead."""
   num_threads = min(os.cpu_count() or 1, _MAX_THREADS)
   under_way: collections.deque[concurrent.futures.Future[_Results]]
   under_way = collections.deque()
@@ -84,7 +84,7 @@ def _decoded(files: Iterator[_File], decode: _Decode) -> Iterator[_Results]:
 
 
 def _batches(files: Iterator[_File]) -> Iterator[list[_File]]:
-  """Puts small files together: handing over one takes as long as decoding."""
+  """Groups small files, since submitting one takes as long as decoding it."""
   batch: list[_File] = []
   size = 0
   for name, data in files:
@@ -107,18 +107,18 @@ def _decode_batch(batch: Sequence[_File], decode: _Decode) -> _Results:
 
 
 class _Images:
-  """Takes pictures as they come, and puts each in its place."""
+  """Collects decoded pictures in one array, each at the index of its name."""
 
   def __init__(self, names: Sequence[str]):
     self._names = names
     self._places = {name: place for place, name in enumerate(names)}
     self._images: np.ndarray | None = None
-    # Height and width of what was read, and why the rest was not.
+    # Height and width of each picture read, and why the others failed.
     self._sizes: dict[str, tuple[int, int]] = {}
     self._troubles = dict.fromkeys(names, 'gone')
 
   def add(self, name: str, result: np.ndarray | PictureError) -> None:
-    """Takes a picture, or why there is none."""
+    """Adds a picture, or the reason why it could not be read."""
     if isinstance(result, PictureError):
       self._troubles[name] = str(result)
       return
@@ -129,14 +129,18 @@ class _Images:
       shape = (len(self._names), *result.shape)
       self._images = np.empty(shape, np.uint8)
     if self._images.shape[1:3] != (height, width):
-      return  # `complete` tells all of these at once.
+      return  # `complete` reports all of these at once.
     if self._images.shape[3] < channels:
-      # The first coloured picture after grey ones.
+      # The first colour picture after grey ones.
       self._images = np.repeat(self._images, channels, axis=3)
-    self._images[self._places[name]] = result  # Grey is laid on all channels.
+    self._images[self._places[name]] = result  # Grey broadcasts to channels.
 
   def complete(self, root: pathlib.Path) -> np.ndarray:
-    """Returns all pictures, once each was taken."""
+    """Returns all pictures, after each was added.
+
+    Raises:
+      UserError: pictures could not be read, or differ in size.
+    """
     total = f'{len(self._names):,} pictures'
     if root != pathlib.Path():
       total += f' in {root}'
@@ -155,8 +159,8 @@ class _Images:
     ]
     if odd:
       raise UserError(
-        f'the size of {len(odd):,} of {total} is not {width}x{height}, as that'
-        f' of the others is: {name_some(odd)}; give all one size with'
+        f'the size of {len(odd):,} of {total} is not {width}x{height} like the'
+        f' others: {name_some(odd)}; resize all to one size with'
         ' --config.images.size=32'
       )
     assert self._images is not None

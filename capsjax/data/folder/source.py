@@ -1,4 +1,4 @@
-"""Where a user's files lie: in a folder or in an archive."""
+"""Finds the user's files, in a folder or an archive."""
 
 import dataclasses
 import os
@@ -17,7 +17,7 @@ from capsjax.errors import UserError
 _TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz')
 _ZIP_SUFFIXES = ('.zip',)
 _SUFFIXES = (*_TAR_SUFFIXES, *_ZIP_SUFFIXES)
-# Deeper than a class folder may lie; a link may lead round in a circle.
+# Deeper than any class folder; bounds the recursion if links form a cycle.
 _MAX_DEPTH = 8
 
 
@@ -27,11 +27,10 @@ class Source:
 
   Attributes:
     path: the folder or archive.
-    list_names: given the path, yields the paths of its files, and of its
-      folders with a '/' at the end, all from the outermost folder and with '/'
-      between their parts.
-    read_files: given the path and some of those names, yields names and
-      contents, in the order that is fastest.
+    list_names: given `path`, yields the paths of its files and folders,
+      relative to it, with '/' between their parts; those of folders end in '/'.
+    read_files: given `path` and some of these names, yields names and contents
+      in whichever order is fastest.
   """
 
   path: pathlib.Path
@@ -41,16 +40,16 @@ class Source:
   ]
 
   def names(self) -> Iterator[str]:
-    """The paths of all files and folders."""
+    """Yields the paths of all files and folders."""
     return self.list_names(self.path)
 
   def files(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """The names and contents of some files, not in their order."""
+    """Yields the names and contents of some files, in any order."""
     return self.read_files(self.path, names)
 
 
 def find_source(data_dir: str | os.PathLike[str]) -> Source:
-  """Finds a user's pictures.
+  """Finds the user's pictures.
 
   Args:
     data_dir: a folder, an archive, or a folder that holds one archive and no
@@ -60,12 +59,13 @@ def find_source(data_dir: str | os.PathLike[str]) -> Source:
     The folder or the archive.
 
   Raises:
-    UserError: it is missing, something else, or holds several archives.
+    UserError: the path does not exist, is neither a folder nor an archive, or
+      is a folder with several archives.
   """
   path = pathlib.Path(data_dir).expanduser()
   if not path.exists():
     raise UserError(
-      f'{path} does not exist: name in data_dir the folder or archive that'
+      f'{path} does not exist: set data_dir to the folder or archive that'
       ' holds your pictures'
     )
   if not path.is_dir():
@@ -77,20 +77,20 @@ def find_source(data_dir: str | os.PathLike[str]) -> Source:
     return Source(path, _list_folder, _read_folder)
   if len(archives) > 1:
     raise UserError(
-      f'{path} holds several archives ({", ".join(sorted(archives))}): name'
-      ' one of them in data_dir'
+      f'{path} holds several archives ({", ".join(sorted(archives))}): set'
+      ' data_dir to one of them'
     )
   return _archive(path / archives[0])
 
 
 def find_files(paths: Iterable[pathlib.Path]) -> Source:
-  """Makes a source of picture files that lie anywhere.
+  """Makes a source of picture files at any paths.
 
   Args:
-    paths: files, and folders, of which every PNG and JPEG file counts.
+    paths: files, and folders whose PNG and JPEG files are all included.
 
   Returns:
-    A source whose names are paths from the current folder.
+    A source whose names are paths relative to the current folder.
 
   Raises:
     UserError: a path does not exist, or a folder holds no pictures.
@@ -121,7 +121,7 @@ def _archive(path: pathlib.Path) -> Source:
     return Source(path, list_tar, read_tar)
   raise UserError(
     f'{path} is neither a folder nor named as an archive'
-    f' ({", ".join(_SUFFIXES)}): name in data_dir what holds your pictures'
+    f' ({", ".join(_SUFFIXES)}): set data_dir to a folder or archive'
   )
 
 
@@ -132,7 +132,7 @@ def _list_folder(
     entries = list(os.scandir(path / parent))
   except OSError as error:
     raise UserError(
-      f'cannot read the folder {path / parent} ({error.strerror}): mend that'
+      f'cannot read the folder {path / parent} ({error.strerror}): fix that'
       ' or move it away'
     ) from error
   for entry in entries:
@@ -145,7 +145,7 @@ def _list_folder(
         yield from _list_folder(
           path, parent=f'{name}/', max_depth=max_depth - 1
         )
-    # A link to nothing is told when it is read.
+    # A broken link raises UserError when it is read.
     elif entry.is_file() or entry.is_symlink():
       yield name
 
@@ -158,5 +158,5 @@ def _read_folder(
       yield name, (path / name).read_bytes()
     except OSError as error:
       raise UserError(
-        f'cannot read {path / name} ({error.strerror}): mend that or remove it'
+        f'cannot read {path / name} ({error.strerror}): fix that or remove it'
       ) from error

@@ -1,1 +1,1 @@
-"""File formats that data sets come in, and downloading them."""
+"""Data set file formats, and downloads."""

@@ -1,4 +1,4 @@
-"""Keeps decoded arrays beside the records that they were decoded from."""
+"""Caches decoded arrays beside the records they were decoded from."""
 
 import logging
 import pathlib
@@ -16,14 +16,14 @@ _FINGERPRINT = 'fingerprint'
 def cached(
   folder: pathlib.Path, decode: Callable[[], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-  """Returns what `decode` returned when the folder was as it is now.
+  """Returns the result of `decode`, cached until the records change.
 
-  The arrays are kept in the folder, which may be one that cannot be written
-  to: then they are decoded each time.
+  The cache lies in the folder itself. If the folder is not writable, the
+  records are decoded each time.
 
   Args:
-    folder: holds the records, nothing below it matters.
-    decode: makes named arrays of the records.
+    folder: holds the records; its subfolders are ignored.
+    decode: decodes the records to named arrays.
 
   Returns:
     The arrays.
@@ -37,7 +37,7 @@ def cached(
 
 
 def _fingerprint(folder: pathlib.Path) -> str:
-  """Changes when the records do, so that an old cache is not used."""
+  """Returns text that changes with the records, to detect a stale cache."""
   paths = [path for path in folder.iterdir() if not path.name.startswith(_NAME)]
   stats = [(path.name, path.stat()) for path in sorted(paths)]
   return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
@@ -45,12 +45,12 @@ def _fingerprint(folder: pathlib.Path) -> str:
 
 def _read(path: pathlib.Path, fingerprint: str) -> dict[str, np.ndarray] | None:
   try:
-    # Opened here, since np.load leaves the file of a damaged archive open.
+    # Opened here because np.load leaves the file of a damaged archive open.
     with path.open('rb') as raw, np.load(raw, allow_pickle=False) as file:
       arrays = dict(file)
     if str(arrays.pop(_FINGERPRINT)) != fingerprint:
       return None
-  # Missing, or damaged in one of many ways: the records tell all that it did.
+  # Missing, or damaged in one of many ways: decode the records again.
   except Exception:
     return None
   return arrays

@@ -1,4 +1,4 @@
-"""The folder that data lie in, and the files that are fetched into it."""
+"""The data folder, and downloads into it."""
 
 import hashlib
 import os
@@ -16,12 +16,12 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
   """Returns the folder that holds the data sets.
 
   Args:
-    data_dir: a folder that exists, or None (or '') for `capsjax/data` in the
-      user's cache (`XDG_CACHE_HOME`, else `~/.cache`), which is made if need
-      be.
+    data_dir: an existing folder, or None (or '') for `capsjax/data` in the
+      user's cache (`XDG_CACHE_HOME`, else `~/.cache`), which is created if
+      missing.
 
   Raises:
-    UserError: the folder does not exist, is a file, or cannot be made.
+    UserError: the folder does not exist, is a file, or cannot be created.
   """
   if data_dir:
     folder = pathlib.Path(data_dir).expanduser()
@@ -29,7 +29,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
       return folder
     trouble = 'is not a folder' if folder.exists() else 'does not exist'
     raise UserError(
-      f'data folder {folder} {trouble}: name one that exists in data_dir'
+      f'data folder {folder} {trouble}: set data_dir to an existing folder'
     )
   folder = cache_dir() / 'data'
   make_folder(folder)
@@ -37,22 +37,22 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
 
 
 def make_folder(folder: pathlib.Path) -> None:
-  """Makes a folder for data, with those above it, unless it is there.
+  """Creates a data folder and its parents, unless it exists.
 
   Raises:
-    UserError: it cannot be made.
+    UserError: the folder cannot be created.
   """
   try:
     folder.mkdir(parents=True, exist_ok=True)
   except OSError as error:
     raise UserError(
-      f'cannot make the data folder {folder} ({error.strerror}): name one that'
-      ' can be written to in data_dir'
+      f'cannot make the data folder {folder} ({error.strerror}): set data_dir'
+      ' to a writable folder'
     ) from error
 
 
 def sha256(path: pathlib.Path) -> str:
-  """Returns the SHA-256 of a file, in hex.
+  """Returns the SHA-256 of a file, in hexadecimal.
 
   Raises:
     UserError: the file cannot be read.
@@ -61,7 +61,7 @@ def sha256(path: pathlib.Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
   except OSError as error:
     raise UserError(
-      f'cannot read {path} ({error.strerror}): mend that or get it again'
+      f'cannot read {path} ({error.strerror}): fix that or get it again'
     ) from error
 
 
@@ -73,17 +73,17 @@ def fetch(
 ) -> None:
   """Downloads files, showing progress on stderr.
 
-  A file gets its name only when it is whole and its checksum is right, so a
-  download that is cut off never looks like data.
+  A file gets its name only once it is complete and its checksum is right, so
+  an interrupted download is never mistaken for data.
 
   Args:
-    checksums: SHA-256 in hex of each file, by name.
+    checksums: the SHA-256 of each file in hexadecimal, by file name.
     mirrors: URLs, each ending in '/', that hold all the files; tried in turn.
-    folder: where the files go; made if need be.
+    folder: where to put the files; created if missing.
 
   Raises:
-    UserError: no mirror gives a file with the right checksum, or the folder
-      cannot be written to.
+    UserError: no mirror has a file with the right checksum, or the folder is
+      not writable.
   """
   make_folder(folder)
   for name, checksum in checksums.items():
@@ -105,7 +105,7 @@ def fetch(
 def _trouble_fetching(
   url: str, name: str, checksum: str, folder: pathlib.Path
 ) -> str:
-  """Fetches one file; returns what is wrong with the mirror, '' if nothing."""
+  """Fetches one file; returns what is wrong with the mirror, '' on success."""
   import pooch
   import requests
 
@@ -125,6 +125,6 @@ def _trouble_fetching(
   except OSError as error:
     raise UserError(
       f'cannot write {name} into {folder} ({error.strerror}): make room or'
-      ' name another folder in data_dir'
+      ' set data_dir to another folder'
     ) from error
   return ''

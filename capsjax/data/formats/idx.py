@@ -1,7 +1,7 @@
 """Reads IDX, the format of MNIST's files (Y. LeCun, yann.lecun.com/exdb/mnist).
 
-A file is a big-endian magic number (two zero bytes, 8 for uint8, the number of
-dimensions), one uint32 for each dimension, and the bytes in C order.
+A file is big-endian: a magic number (two zero bytes, 8 for uint8, the number of
+dimensions), one uint32 per dimension, and the data bytes in C order.
 """
 
 import gzip
@@ -21,14 +21,14 @@ def read_images(path: str | os.PathLike[str]) -> UInt8[np.ndarray, 'n h w 1']:
   """Reads a file of grey images.
 
   Args:
-    path: an IDX3 file of uint8; one whose name ends in `.gz` is unpacked.
+    path: an IDX3 file of uint8, decompressed if its name ends in `.gz`.
 
   Returns:
     uint8 of shape [n, h, w, 1], read-only.
 
   Raises:
-    UserError: the file is missing, unreadable, cut off, not gzip though its
-      name says so, of another kind, or holds no image.
+    UserError: the file is missing, unreadable, truncated, named `.gz` but not
+      gzip, of another format, or holds no images.
   """
   return _read(pathlib.Path(path), kind='image', num_dimensions=3)[..., None]
 
@@ -37,13 +37,13 @@ def read_labels(path: str | os.PathLike[str]) -> Int32[np.ndarray, ' n']:
   """Reads a file of labels.
 
   Args:
-    path: an IDX1 file of uint8; one whose name ends in `.gz` is unpacked.
+    path: an IDX1 file of uint8, decompressed if its name ends in `.gz`.
 
   Returns:
     int32 of shape [n].
 
   Raises:
-    UserError: as `read_images`.
+    UserError: as in `read_images`.
   """
   labels = _read(pathlib.Path(path), kind='label', num_dimensions=1)
   return labels.astype(np.int32)
@@ -62,7 +62,7 @@ def _read(path: pathlib.Path, *, kind: str, num_dimensions: int) -> np.ndarray:
   start = 4 + 4 * num_dimensions
   if len(data) < start:
     raise UserError(f'{path} is cut off in its header: get it again')
-  # Python integers: a damaged header may ask for more than an int64 holds.
+  # Python integers, as sizes in a damaged header may overflow int64.
   shape = struct.unpack(f'>{num_dimensions}I', data[4:start])
   expected, found = math.prod(shape), len(data) - start
   if not expected:
@@ -80,7 +80,7 @@ def _unpacked(path: pathlib.Path) -> bytes:
     data = path.read_bytes()
   except OSError as error:
     raise UserError(
-      f'cannot read {path} ({error.strerror}): mend that or get it again'
+      f'cannot read {path} ({error.strerror}): fix that or get it again'
     ) from error
   if path.suffix != '.gz':
     return data

@@ -1,9 +1,9 @@
-"""Reads the binary matrices of Lush, the format of NORB's files.
+"""Reads Lush binary matrices, the format of NORB's files.
 
-A file is a magic number for the type of the elements, the number of dimensions,
-the size of each dimension, but of three at least, and the elements in C order;
-all little-endian, and the integers of the header of 32 bits. The names of
-NORB's files end in `.mat`, but they have nothing to do with MATLAB.
+A file holds a magic number for the element type, the number of dimensions, the
+size of each dimension (never fewer than three sizes), and the elements in C
+order. It is little-endian, and the header's integers have 32 bits. NORB's file
+names end in `.mat`, but the format has nothing to do with MATLAB.
 """
 
 import gzip
@@ -18,7 +18,7 @@ from jaxtyping import Shaped
 
 from capsjax.errors import UserError
 
-# There is also 0x1E3D4C52, a packed matrix, which NORB does not use.
+# NORB does not use 0x1E3D4C52, a packed matrix.
 _DTYPES = {
   0x1E3D4C51: '<f4',
   0x1E3D4C53: '<f8',
@@ -32,15 +32,15 @@ def read_lush(path: str | os.PathLike[str]) -> Shaped[np.ndarray, '*shape']:
   """Reads a matrix.
 
   Args:
-    path: a file of Lush; one whose name ends in `.gz` is unpacked.
+    path: a Lush file, decompressed if its name ends in `.gz`.
 
   Returns:
-    uint8, int16, int32, float32 or float64, of the shape that the file says,
+    uint8, int16, int32, float32 or float64, of the shape in the file's header,
     read-only.
 
   Raises:
-    UserError: the file is missing, unreadable, cut off, not gzip though its
-      name says so, or not a matrix of Lush.
+    UserError: the file is missing, unreadable, truncated, named `.gz` but not
+      gzip, or not a Lush matrix.
 
   References:
     LeCun, Huang: The small NORB dataset v1.0, "File format", 2005,
@@ -49,7 +49,7 @@ def read_lush(path: str | os.PathLike[str]) -> Shaped[np.ndarray, '*shape']:
   path = pathlib.Path(path)
   data = _unpacked(path)
   dtype, shape, start = _read_header(path, data)
-  # Python integers: a damaged header may ask for more than an int64 holds.
+  # Python integers, as sizes in a damaged header may overflow int64.
   expected, found = math.prod(shape) * dtype.itemsize, len(data) - start
   if found != expected:
     raise UserError(
@@ -62,20 +62,20 @@ def read_lush(path: str | os.PathLike[str]) -> Shaped[np.ndarray, '*shape']:
 def _read_header(
   path: pathlib.Path, data: bytes
 ) -> tuple[np.dtype, tuple[int, ...], int]:
-  """Returns the elements' type, the shape, and where the elements begin."""
+  """Returns the dtype, the shape, and the offset of the elements."""
   if len(data) < 8:
     raise UserError(f'{path} is cut off in its header: get it again')
   magic, num_dimensions = struct.unpack('<ii', data[:8])
   if magic not in _DTYPES:
     raise UserError(
-      f'{path} is not a matrix of Lush: it begins with 0x{data[:4].hex()};'
+      f'{path} is not a Lush matrix: it begins with 0x{data[:4].hex()};'
       ' put the right file there'
     )
   start = 8 + 4 * max(3, num_dimensions)
   if len(data) < start:
     raise UserError(f'{path} is cut off in its header: get it again')
   sizes = np.frombuffer(data[8:start], '<i4').tolist()
-  # Where there are fewer dimensions than three, the other sizes mean nothing.
+  # With fewer than three dimensions, the remaining sizes mean nothing.
   shape = tuple(sizes[:num_dimensions])
   if num_dimensions < 1 or min(shape) < 0:
     raise UserError(
@@ -92,5 +92,5 @@ def _unpacked(path: pathlib.Path) -> bytes:
   except (OSError, EOFError, zlib.error) as error:
     reason = getattr(error, 'strerror', None) or error
     raise UserError(
-      f'cannot read {path} ({reason}): mend that or get it again'
+      f'cannot read {path} ({reason}): fix that or get it again'
     ) from error

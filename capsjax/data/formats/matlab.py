@@ -1,7 +1,7 @@
-"""Reads variables of MATLAB's files, versions 4 to 7.2.
+"""Reads variables from MATLAB files, versions 4 to 7.2.
 
-MATLAB keeps arrays in column-major order, has no array of fewer than two
-dimensions, and makes every number a double unless it is told otherwise.
+MATLAB stores arrays in column-major order, with at least two dimensions, and
+numbers as doubles by default.
 """
 
 import pathlib
@@ -20,16 +20,16 @@ def read_variables(
   """Reads some of a file's variables.
 
   Args:
-    path: a `.mat` file that is not of version 7.3, which is HDF5.
-    names: the variables that are needed; others are skipped.
+    path: a `.mat` file, not of version 7.3, which is HDF5.
+    names: the variables to read; others are skipped.
 
   Returns:
     An array of at least two dimensions for each name. A struct is an array of
     shape [1, 1] whose dtype has the struct's fields, all of dtype object.
 
   Raises:
-    UserError: the file is missing, unreadable, cut off, of version 7.3 or not
-      of MATLAB, or lacks a variable.
+    UserError: the file is missing, unreadable, truncated, of version 7.3 or
+      not a MATLAB file, or lacks a variable.
   """
   return _arrays(_load(path, names), names, source=str(path))
 
@@ -37,19 +37,19 @@ def read_variables(
 def read_struct(
   path: pathlib.Path, name: str, fields: Sequence[str]
 ) -> dict[str, np.ndarray]:
-  """Reads some fields of a file's struct.
+  """Reads some fields of a struct in a file.
 
   Args:
     path: as in `read_variables`.
-    name: the variable that is the struct.
-    fields: the fields that are needed, arrays.
+    name: the name of the struct.
+    fields: the fields to read, which must be arrays.
 
   Returns:
     An array of at least two dimensions for each field.
 
   Raises:
-    UserError: as in `read_variables`, or the variable is not one struct, or
-      lacks a field.
+    UserError: as in `read_variables`, or the variable is not a single struct
+      or lacks a field.
   """
   struct = read_variables(path, [name])[name]
   if struct.shape != (1, 1) or not struct.dtype.names:
@@ -64,24 +64,24 @@ def read_struct(
 def class_labels(
   values: Shaped[np.ndarray, '*shape'], *, largest: int, source: str
 ) -> Int32[np.ndarray, ' n']:
-  """Makes labels of a row or column of numbers.
+  """Converts a row or column of numbers to labels.
 
   Args:
     values: numbers of any type, of shape [1, n] or [n, 1].
-    largest: the labels must be whole and lie in 0 to `largest`.
-    source: where the numbers come from, for the message.
+    largest: the largest label; all must be whole numbers from 0 to it.
+    source: where the numbers come from, for error messages.
 
   Returns:
     int32 of shape [n].
 
   Raises:
-    UserError: the values are not such numbers.
+    UserError: the shape is wrong, or the values are not whole numbers in range.
   """
   labels = values.reshape(-1)
   if (
     values.size != max(values.shape)
     or values.dtype.kind not in 'uif'
-    # Not a cast alone, which would make labels of 2.5 and NaN.
+    # A cast alone would turn 2.5 and NaN into labels.
     or not np.isin(labels, np.arange(largest + 1)).all()
   ):
     raise UserError(
@@ -99,15 +99,15 @@ def _load(path: pathlib.Path, names: Sequence[str]) -> dict[str, Any]:
       return io.loadmat(file, variable_names=list(names))
   except NotImplementedError as error:
     raise UserError(
-      f'{path} is of MATLAB 7.3 (HDF5), which cannot be read: save it in MATLAB'
-      ' with -v7, or get the original again'
+      f'{path} is a MATLAB 7.3 (HDF5) file, which cannot be read: save it in'
+      ' MATLAB with -v7, or get the original again'
     ) from error
   except OSError as error:
     raise UserError(
-      f'cannot read {path} ({error.strerror or error}): mend that or get it'
+      f'cannot read {path} ({error.strerror or error}): fix that or get it'
       ' again'
     ) from error
-  # SciPy meets damage with errors of many types.
+  # SciPy raises errors of many types for damaged files.
   except Exception as error:
     raise UserError(
       f'{path} is not a MATLAB file or is damaged ({type(error).__name__}:'
@@ -118,7 +118,7 @@ def _load(path: pathlib.Path, names: Sequence[str]) -> dict[str, Any]:
 def _arrays(
   values: Mapping[str, Any], names: Sequence[str], *, source: str
 ) -> dict[str, np.ndarray]:
-  # A sparse matrix is not an array, nor what SciPy gives for a damaged one.
+  # SciPy returns other types for sparse matrices and for damaged arrays.
   missing = [n for n in names if not isinstance(values.get(n), np.ndarray)]
   if missing:
     raise UserError(

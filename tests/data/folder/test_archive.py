@@ -63,11 +63,11 @@ def assert_same(dataset, other):
 
 @pytest.fixture
 def plain(tmp_path):
-  """The data set of the files in a folder."""
+  """Returns the data set of the same files in a folder."""
   return load_folder(data_dir=write_folder(tmp_path / 'plain', FILES))
 
 
-# In another order than the names'.
+# Not sorted by name.
 SHUFFLED = {name: FILES[name] for name in reversed(FILES)}
 
 
@@ -200,7 +200,7 @@ def test_damaged_pictures_are_told(tmp_path, user_error):
 def test_one_archive_of_several_must_be_named(tmp_path, user_error):
   first = write_tar(tmp_path / 'a.tgz', FILES)
   write_zip(tmp_path / 'b.zip', FILES)
-  with user_error(tmp_path, 'several archives (a.tgz, b.zip)', 'name one'):
+  with user_error(tmp_path, 'several archives (a.tgz, b.zip)', 'to one of'):
     load_folder(data_dir=tmp_path)
   assert len(load_folder(data_dir=first).class_names) == 2
 
@@ -228,13 +228,13 @@ def test_no_cut_off_archive_passes(tmp_path, user_error):
   ]
   for path in paths:
     whole = path.read_bytes()
-    # The blocks of zeros at a tar's end but one are only padding.
+    # Of the blocks of zeros at a tar's end, all but one are padding.
     end = 12 * 1024 if path.suffix == '.tar' else len(whole) - 1
     for size in range(1, end, 499 if path.suffix == '.tar' else 23):
       path.write_bytes(whole[:size])
       with user_error(path):
         load_folder(data_dir=path)
-  # Where one file ends and the next begins.
+  # Cut exactly between two files.
   paths[0].write_bytes(write_tar(paths[0], FILES, mode='w').read_bytes()[:8192])
   with user_error(paths[0], 'cut off'):
     load_folder(data_dir=paths[0])
@@ -277,7 +277,7 @@ def test_damage_inside_a_zip_is_told(tmp_path, user_error):
 def test_an_encrypted_zip_is_told(tmp_path, user_error):
   path = write_zip(tmp_path / 'a.zip', FILES)
   data = bytearray(path.read_bytes())
-  # Bit 0 of the flags of the first file, at both places that hold them.
+  # Bit 0 of the first file's flags, in its local and its central header.
   data[6] |= 1
   data[data.index(b'PK\1\2') + 8] |= 1
   path.write_bytes(data)
@@ -299,7 +299,7 @@ def test_cifar10_as_jpeg(shared_data):
   for split, count in ((dataset.train, 5000), (dataset.test, 1000)):
     assert (np.diff(split.labels) >= 0).all()
     assert np.bincount(split.labels).tolist() == [count] * 10
-  # Each picture is one of the originals, but for what JPEG has lost.
+  # Each original has its picture, up to the JPEG loss.
   records = np.frombuffer(gzip.decompress(original.read_bytes()), np.uint8)
   records = records.reshape(-1, 3073)[:50]
   pixels = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)

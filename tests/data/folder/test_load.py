@@ -1,4 +1,4 @@
-"""Layouts, the split that is drawn, and what is told; the pictures are tiny."""
+"""Tests layouts, the random split and error messages, on tiny pictures."""
 
 import os
 
@@ -18,11 +18,11 @@ def write(path, value=0, *, size=SIZE, mode='L'):
 
 
 def write_classes(folder, counts, *, start=0):
-  """Writes pictures that differ; returns the value of each by its name."""
+  """Writes distinct pictures; returns the value of each by its name."""
   values = {}
   for name, count in counts.items():
     for i in range(count):
-      # 10 comes before 2, as code points do.
+      # Sorted by code points, 10 comes before 2.
       file = f'{name}/{i}.png'
       values[file] = start + len(values)
       write(folder / file, values[file])
@@ -30,7 +30,7 @@ def write_classes(folder, counts, *, start=0):
 
 
 def values_of(split):
-  """The value that each picture was filled with."""
+  """Returns the value that each picture was filled with."""
   first = split.images[:, :1, :1, :1]
   np.testing.assert_array_equal(
     split.images, np.broadcast_to(first, split.images.shape)
@@ -39,7 +39,7 @@ def values_of(split):
 
 
 def expected(values, class_names):
-  """Values and labels in the order of class and name."""
+  """Returns values and labels, sorted by class and name."""
   names = sorted(values, key=lambda name: name.split('/')[-2:])
   labels = [class_names.index(name.split('/')[-2]) for name in names]
   return [values[name] for name in names], labels
@@ -54,7 +54,7 @@ def assert_holds(split, values, class_names):
 
 
 def test_names_that_are_not_utf8_become_text(tmp_path):
-  """Else what prints, draws or writes a class name breaks."""
+  """Other names would break code that prints, draws or writes them."""
   latin = os.fsdecode('caf\xe9'.encode('latin-1'))
   try:
     (tmp_path / latin).mkdir()
@@ -118,7 +118,7 @@ def test_a_share_of_each_class_is_the_test(tmp_path, count, share, size):
   parts = [values_of(dataset.train), values_of(dataset.test)]
   assert sorted(parts[0] + parts[1]) == sorted(pixels)
   for part, split in zip(parts, (dataset.train, dataset.test), strict=True):
-    # In the old order, and labelled as before.
+    # Pictures keep their order and labels.
     assert part == [value for value in pixels if value in part]
     assert split.labels.tolist() == [labels[pixels.index(v)] for v in part]
 
@@ -282,7 +282,7 @@ def test_damaged_files_are_told_together(tmp_path, user_error):
 
 def test_warnings_of_pillow_are_not_passed_on(tmp_path):
   write_classes(tmp_path, {'a': 2, 'b': 2})
-  # The first entry of the EXIF data ends too early.
+  # The first entry of the EXIF data is truncated.
   exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x03\x01\x12\0\x03'
   path = tmp_path / 'a' / '2.jpg'
   Image.new('L', SIZE).save(path, exif=exif)
@@ -300,7 +300,7 @@ def test_warnings_of_pillow_are_not_passed_on(tmp_path):
 def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
   write_classes(tmp_path, {'a': 2, 'b': 2})
   write(tmp_path / 'b' / '1.png', size=size)
-  # Pillow only warns up to twice as many.
+  # Up to twice this number, Pillow itself only warns.
   monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 12)
   with user_error('1 of 4 pictures', 'b/1.png (more than 12 pixels)'):
     load_folder(data_dir=tmp_path, image_size=4)
@@ -314,7 +314,7 @@ def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
     ([], ['no PNG or JPEG files', 'data_dir']),
     (['a/1.gif', 'b/x.txt'], ['no PNG or JPEG files']),
     (['1.png', '2.png'], ['outside the class folders', '1.png, 2.png']),
-    (['a/1.png', 'a/2.png'], ['no other class folder than a', 'add another']),
+    (['a/1.png', 'a/2.png'], ['no class folder other than a', 'add another']),
     (
       ['a/1.png', 'b/1.png', 'b/2.png'],
       ['is the only picture of its class', 'add pictures'],
@@ -329,7 +329,7 @@ def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
     ),
     (
       ['train/a/1.png', 'train/b/1.png'],
-      ['the folder train, but no folder test', 'drop the level train'],
+      ['the folder train, but no folder test', 'move the class folders out'],
     ),
     (
       ['all/train/a/1.png', 'all/train/b/1.png'],
@@ -358,7 +358,7 @@ def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
     ),
     (
       ['train/a/1.png', 'test/a/1.png'],
-      ['no other class folder than a', 'add another'],
+      ['no class folder other than a', 'add another'],
     ),
     (
       ['train/a/1.png', 'val/a/1.png', 'validation/a/1.png'],
@@ -407,7 +407,7 @@ def test_a_folder_that_may_not_be_read_is_told(
       raise PermissionError(13, 'Permission denied')
     return list_folder(path)
 
-  # Root, as which tests may run, may read everything.
+  # Patched, since root, as which tests may run, can read everything.
   monkeypatch.setattr(os, 'scandir', refuse)
   with user_error(tmp_path / 'b', 'Permission denied'):
     load_folder(data_dir=tmp_path)

@@ -1,4 +1,4 @@
-"""Kinds of files: PNG is written here by hand, JPEG by Pillow."""
+"""Tests kinds of PNG files, written by hand, and of JPEG, by Pillow."""
 
 import io
 import struct
@@ -15,7 +15,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 
 
 def png(kind, depth, rows, *chunks):
-  """Makes a PNG file (ISO 15948) of rows of bytes, all without a filter."""
+  """Makes a PNG file (ISO 15948) from rows of bytes, without filters."""
 
   def chunk(name, data):
     check = zlib.crc32(name + data)
@@ -137,7 +137,7 @@ def test_colour_can_be_made_grey_and_grey_coloured():
 
 
 def smooth(height, width):
-  """A colour picture that JPEG hardly changes."""
+  """Returns a smooth colour picture that JPEG hardly changes."""
   y, x = np.mgrid[:height, :width]
   channels = [y * 255 / height, x * 255 / width, 255 - y * 200 / height]
   return np.stack(channels, -1).astype(np.uint8)
@@ -163,7 +163,7 @@ def test_jpeg_for_print(channels):
   assert np.abs(pixels.astype(int) - red).max() < 8
 
 
-# EXIF 2.32, 4.6.4: what is done to the stored rows to see them upright.
+# EXIF 2.32, 4.6.4: how to turn the stored rows upright.
 UPRIGHT = {
   1: lambda a: a,
   2: lambda a: a[:, ::-1],
@@ -189,7 +189,7 @@ def test_pictures_are_turned_upright(orientation):
 
 
 def test_bad_exif_does_not_matter():
-  # Pillow warns of it; the entry ends too early.
+  # The entry is truncated, of which Pillow warns.
   exif = b'Exif\0\0MM\0*\0\0\0\x08' + struct.pack('>HHH', 3, 0x112, 3)
   data = saved(smooth(8, 8), 'JPEG', exif=exif)
   with pytest.warns(UserWarning, match='Corrupt EXIF'):
@@ -198,7 +198,7 @@ def test_bad_exif_does_not_matter():
 
 @pytest.mark.parametrize(('size', 'width'), [(5, 11), (20, 44), (30, 66)])
 def test_the_shorter_side_is_scaled_and_the_centre_cut_out(size, width):
-  # Not so bright or dark that the filter leaves 0 to 255 between its passes.
+  # Mid-grey, so that the filter does not leave 0 to 255 between its passes.
   picture = np.random.default_rng(1).integers(80, 176, (20, 44, 3), np.uint8)
   whole = Image.fromarray(picture).resize(
     (width, size), Image.Resampling.LANCZOS
@@ -233,7 +233,7 @@ def test_scaling_keeps_the_picture(factor, kind):
   options = {'quality': 95} if kind == 'JPEG' else {}
   pixels = decode(saved(picture, kind, **options), image_size=16)
   means = picture.reshape(16, factor, 16, factor, 3).mean((1, 3))
-  # At an edge the filter knows one side only.
+  # At an edge the filter sees one side only.
   assert np.abs(pixels - means)[1:-1, 1:-1].max() < 3
   assert np.abs(pixels - means).max() < 8
 
