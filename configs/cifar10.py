@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
   config.model.padding = 'SAME'
   config.model.routing.leaky = True
   config.model.has_decoder = False
-  base.begin_as_official(config.model)
+  base.begin_as_official(config)
   # 600,000 steps of 128 of the 50,000 images.
   config.num_epochs = 1538
   return config

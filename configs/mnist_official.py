@@ -19,6 +19,6 @@ def get_config() -> ConfigDict:
   """The paper's settings with the official code's departures."""
   config = base.get_config()
   config.loss.margin_weight = 0.05
-  base.begin_as_official(config.model)
+  base.begin_as_official(config)
   config.optimizer.use_epsilon_hat = True
   return config

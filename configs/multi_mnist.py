@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
   config = base.get_config()
   config.num_objects = 2
   config.augmentation.max_shift = 0
-  base.begin_as_official(config.model)
+  base.begin_as_official(config)
   config.num_epochs = 1000
   config.optimizer.decay_steps = 20_000
   return config

@@ -23,6 +23,6 @@ def get_config() -> ConfigDict:
   config.dataset = 'smallnorb'
   config.images.crop_size = 32
   config.augmentation.max_shift = 0
-  base.begin_as_official(config.model)
+  base.begin_as_official(config)
   config.num_epochs = 200
   return config

@@ -25,6 +25,6 @@ def get_config() -> ConfigDict:
   config.model.num_types = 16
   config.model.primary_dim = 6
   config.model.capsule_dim = 8
-  base.begin_as_official(config.model)
+  base.begin_as_official(config)
   config.num_epochs = 200
   return config

@@ -257,6 +257,13 @@ class OptimizerConfig:
   min_learning_rate: float = field(
     1e-6, 'The learning rate never falls below this.', at_least(0)
   )
+  warmup_steps: int = field(
+    100,
+    'Steps over which the learning rate rises linearly from 0. Without a '
+    'warm-up the first steps can saturate the primary capsules.',
+    at_least(0),
+    before=0,
+  )
   use_epsilon_hat: bool = field(
     False,
     'Whether Adam adds epsilon where TensorFlow does, as in the official code.',

@@ -23,6 +23,7 @@ def create_schedule(
   decay_steps: int,
   milestones: Sequence[int | float],
   min_learning_rate: float,
+  warmup_steps: int,
   steps_per_epoch: int,
 ) -> optax.Schedule:
   """Returns the learning rate as a function of the step.
@@ -32,11 +33,14 @@ def create_schedule(
       decay_rate ** (step / decay_steps)`, continuous), 'per_epoch' (multiplied
       by `decay_rate` after each epoch), 'milestones' (multiplied by
       `decay_rate` at each milestone) and 'constant'.
-    learning_rate: the rate at step 0.
+    learning_rate: the rate at step 0, but for the warm-up.
     decay_rate: the factor of each decay.
     decay_steps: number of steps per factor `decay_rate`, for 'exponential'.
     milestones: epochs, for 'milestones'; may be fractions.
     min_learning_rate: lower bound of the rate; ignored by 'constant'.
+    warmup_steps: number of steps over which a factor of the rate rises linearly
+      to 1. Adam's first steps change every weight by the rate, all weights of a
+      unit in the same direction, which can saturate the primary capsules.
     steps_per_epoch: number of steps per epoch.
 
   Returns:
@@ -46,8 +50,9 @@ def create_schedule(
     UserError: the schedule is unknown.
   """
   if schedule == 'constant':
-    return optax.constant_schedule(learning_rate)
-  if schedule == 'exponential':
+    rate = optax.constant_schedule(learning_rate)
+    min_learning_rate = 0.0
+  elif schedule == 'exponential':
     rate = optax.exponential_decay(learning_rate, decay_steps, decay_rate)
   elif schedule == 'per_epoch':
     rate = optax.exponential_decay(
@@ -60,8 +65,15 @@ def create_schedule(
     raise UserError(
       f'unknown optimizer.schedule {schedule!r}; choose {", ".join(SCHEDULES)}'
     )
-  # Optax's `end_value` is an upper bound if decay_rate is 1 or more.
-  return lambda step: jnp.maximum(rate(step), min_learning_rate)
+
+  def warmed_up(step):
+    # Optax's `end_value` is an upper bound if decay_rate is 1 or more.
+    full_rate = jnp.maximum(rate(step), min_learning_rate)
+    if not warmup_steps:
+      return full_rate
+    return full_rate * jnp.minimum((step + 1) / warmup_steps, 1)
+
+  return warmed_up
 
 
 def create_optimizer(
