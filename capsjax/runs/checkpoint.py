@@ -59,7 +59,7 @@ class Checkpointer:
     self._best = _Shelf(directory / 'best', 1, 0)
 
   def save_latest(self, step: int, state: Any) -> None:
-    """Saves the state after `step` steps, then deletes older ones."""
+    """Saves the state after `step` steps; deletes old ones once complete."""
     self._latest.save(step, state, metric=None)
 
   def save_best(self, step: int, state: Any, *, metric: float) -> None:

@@ -83,5 +83,5 @@ def load_dataset_file(folder: RunFolder) -> Dataset | None:
     return Dataset(found['name'], black, black, black, len(names), names)
   except (KeyError, TypeError, ValueError) as error:
     raise UserError(
-      f'{path} is damaged; delete it, and the data are read instead'
+      f'{path} is damaged: delete it, and the data are read instead'
     ) from error
