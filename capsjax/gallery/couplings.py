@@ -1,4 +1,4 @@
-"""Coupling maps: where in an image the votes for its class come from."""
+"""Coupling maps: where in an image votes for the winning class come from."""
 
 from typing import TYPE_CHECKING
 

@@ -27,7 +27,7 @@ def explorer_page(
   primary_scale: float = 1.0,
   perturbation_range: float = 0.25,
 ) -> str:
-  """Renders a page for drawing digits, classifying them and moving capsules.
+  """Renders a page for drawing, classifying, and moving capsules.
 
   The page needs no Internet and no server: it contains the weights in half
   precision, and runs encoder, routing and decoder in a worker.
