@@ -169,7 +169,9 @@ def _add_hosts(parser: argparse.ArgumentParser) -> None:
   add('--distributed', action='store_true', help='join the other hosts')
   add('--coordinator', metavar='HOST:PORT', help='address of the first host')
   add('--num-processes', type=int, metavar='N', help='number of processes')
-  add('--process-id', type=int, metavar='I', help='index of this one, from 0')
+  add(
+    '--process-id', type=int, metavar='I', help='index of this process, from 0'
+  )
 
 
 def _mistake(
@@ -190,7 +192,7 @@ def _mistake(
   if len(options.workdir) > 1 and options.command != 'report':
     return f'{options.command} takes one --workdir; report takes several'
   if len(options.workdir) > 1 and (options.config or overrides):
-    return 'to compare runs, leave --config out: each is read with its own'
+    return 'to compare runs, leave out --config and --config.FIELD=VALUE'
   if len(options.workdir) > 1 and options.checkpoint != 'latest':
     return 'a comparison covers whole runs and takes no --checkpoint'
   if options.command == 'train' and options.output:
