@@ -1,4 +1,4 @@
-"""The one exception that is the user's to mend, and words for its line."""
+"""UserError, and helpers for its one-line message."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -6,20 +6,20 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-  """A mistake of the user's, or a thing that is missing.
+  """A mistake that the user can correct, or something that is missing.
 
-  Its text is one line that says what is wrong and what to do about it.
+  The message is one line that says what is wrong and what to do about it.
   `capsjax.main` prints that line and exits with status 2; code that imports
-  capsjax may catch it.
+  capsjax may catch the exception.
   """
 
 
 @contextmanager
 def memory_told() -> Iterator[None]:
-  """Tells what to do if there is not enough memory for what is done inside.
+  """Turns out-of-memory errors into advice on how to save memory.
 
   Raises:
-    UserError: in place of Python's error or JAX's.
+    UserError: in place of Python's or JAX's out-of-memory error.
   """
   try:
     yield
@@ -33,28 +33,28 @@ def memory_told() -> Iterator[None]:
       raise
     raise UserError(
       f'the device has too little memory ({first_line(error)}); try a smaller '
-      '--config.batch_size; for large images a smaller --config.images.size '
-      'or --config.model.max_primary_capsules; for very many of them '
+      '--config.batch_size; for large images, a smaller --config.images.size '
+      'or --config.model.max_primary_capsules; for a large data set, '
       '--config.stream_images=True'
     ) from error
 
 
 def one_line(error: BaseException) -> str:
-  """An error's text without line breaks, or its type if it has none."""
+  """Returns an error's text without line breaks, or its type if empty."""
   return ' '.join(str(error).split()) or type(error).__name__
 
 
 def first_line(error: BaseException) -> str:
-  """The start of an error's long text, or its type if it has none."""
+  """Returns the first line of an error's text, or its type if empty."""
   return str(error).strip().partition('\n')[0][:120] or type(error).__name__
 
 
 def nearest(name: str, options: Iterable[str]) -> list[str]:
-  """At most three of the options that look like a mistyped name."""
+  """Returns up to three options that resemble a mistyped name."""
   return difflib.get_close_matches(name, sorted(options), n=3, cutoff=0.5)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-  """A question that offers the names nearest to a wrong one, or all of them."""
+  """Returns a question that suggests similar names, or all if none is."""
   offered = nearest(name, options) or sorted(options)
   return f'did you mean {" or ".join(offered)}?'

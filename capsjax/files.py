@@ -1,4 +1,4 @@
-"""Where files are cached, and writing a file whole or not at all."""
+"""The cache folder, and atomic writing of files."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 
 def cache_dir() -> Path:
-  """The user's cache folder of capsjax, not necessarily there yet."""
+  """Returns the user's cache folder for capsjax, which may not exist yet."""
   return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / (
     'capsjax'
   )
@@ -18,17 +18,18 @@ def cache_dir() -> Path:
 def write_file(
   path: Path, content: str | bytes | Callable[[BinaryIO], object]
 ) -> None:
-  """Writes a file whole or not at all; its folder is made if absent.
+  """Writes a file atomically, creating its folder if needed.
 
-  Whatever is killed or fails meanwhile, the file is the old one or the new one.
+  Even if the process is killed or the write fails, the file holds either its
+  old or its new content.
 
   Args:
     path: the file.
-    content: text, which is written as UTF-8; bytes; or a function that writes
-      into the open file that it is given.
+    content: text, written as UTF-8; bytes; or a function that takes the open
+      file and writes to it.
   """
   path.parent.mkdir(parents=True, exist_ok=True)
-  # Not by tempfile: others who share the folder could not read its file.
+  # Files made by tempfile are unreadable to others who share the folder.
   partial = path.with_name(f'{path.name}.{secrets.token_hex(4)}.partial')
   try:
     with partial.open('xb') as file:

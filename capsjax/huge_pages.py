@@ -1,11 +1,10 @@
-"""Large pages of memory for a command.
+"""Huge memory pages, which make training on a CPU faster.
 
-On a CPU, XLA asks the C library for the memory of a step anew in every step,
-the library asks the system, and the system clears each page that is touched:
-100,000 page faults, a fifth of the time of a step of the paper's network. With
-pages of 2 MiB there are a thousand. Linux gives them to a program that asks
-(its usual setting, "madvise"); glibc asks if a variable of the environment says
-so when the program starts.
+On a CPU, XLA allocates memory anew in every step, and the system clears each
+page on first use. That is 100,000 page faults, a fifth of the time of a step of
+the paper's network; with pages of 2 MiB it is a thousand. Under its usual
+setting, "madvise", Linux gives huge pages to programs that ask for them. glibc
+asks if an environment variable says so when the program starts.
 """
 
 import os
@@ -17,11 +16,11 @@ _SETTING = Path('/sys/kernel/mm/transparent_hugepage/enabled')
 
 
 def restart_with_huge_pages() -> None:
-  """Starts this command again with huge pages, if it would gain by that.
+  """Restarts this command with huge pages, where that helps.
 
-  To be called before anything else. Returns at once where Linux does not leave
-  the choice to programs, or where the user has set `GLIBC_TUNABLES`. The
-  process keeps its number, its files and its words.
+  Call it before anything else. It does nothing where Linux does not let
+  programs choose, or where the user has set `GLIBC_TUNABLES`. The process keeps
+  its id, open files and arguments.
   """
   if _VARIABLE in os.environ or not _is_offered():
     return

@@ -1,4 +1,4 @@
-"""Capsule networks from the command line: the program `capsjax`."""
+"""The command-line program `capsjax`."""
 
 import argparse
 import functools
@@ -20,11 +20,11 @@ def main(argv: Sequence[str] | None = None) -> int:
   """Runs a command.
 
   Args:
-    argv: the words after the program's name; those of the process if None.
+    argv: the command-line arguments; `sys.argv[1:]` if None.
 
   Returns:
-    The exit status: 0 done, 2 a mistake of the user's or a missing thing, 130
-    interrupted before there was anything to save.
+    The exit status: 0 for success, 2 for a user's mistake or a missing file,
+    130 if interrupted before there was anything to save.
   """
   options, overrides = parse(argv)
   try:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f'capsjax: error: {error}', file=sys.stderr)
     return 2
   except OSError as error:
-    # A folder without permission, a full disk: told as the system tells it.
+    # For a forbidden folder or a full disk, the system's message will do.
     print(f'capsjax: error: {error}', file=sys.stderr)
     return 2
   except KeyboardInterrupt:
@@ -43,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def entry_point() -> None:
-  """The console script `capsjax`."""
+  """Runs the console script `capsjax`."""
   restart_with_huge_pages()
   if isinstance(sys.stdout, io.TextIOWrapper):
-    # Names of pictures may be of any bytes.
+    # File names of pictures may hold any bytes.
     sys.stdout.reconfigure(errors='backslashreplace')
   sys.exit(main())
 
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
 
     print(describe_fields())
     return 0
-  # JAX takes a second to import; --help and mistakes should not wait for it.
+  # Importing JAX takes a second; --help and mistakes should not wait for it.
   from capsjax import runtime
   from capsjax.commands import (
     evaluate,
@@ -101,7 +101,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
 def _load(
   options: argparse.Namespace, overrides: Sequence[str]
 ) -> dict[Path, 'Config']:
-  """The configuration of each run by its folder."""
+  """Returns the configuration of each run, keyed by its folder."""
   from capsjax.runs import configuration
   from capsjax.runs.folder import RunFolder
 
@@ -109,21 +109,22 @@ def _load(
   if not workdirs:
     if path is None:
       raise UserError(
-        'give --config FILE, for example --config configs/digits.py, or '
+        'give --config FILE, for example --config configs/digits.py, or the '
         '--workdir DIR of an earlier run'
       )
     workdirs = [Path('runs') / path.stem]
   configs = {}
   for workdir in workdirs:
     of_run = RunFolder(workdir).config
-    # What is only read is what was trained, whatever FILE has become.
+    # Reading a run uses the configuration it was trained with, even if FILE has
+    # changed since.
     if path and (options.command == 'train' or not of_run.is_file()):
       of_run = path
     elif path:
-      print(f'{workdir} is read as it was trained, by its {of_run.name}')
+      print(f'{workdir} is read without --config, by its own {of_run.name}')
     if not of_run.is_file() and path is None:
       raise UserError(
-        f'{workdir} holds no run to continue or read; start one with '
+        f'{workdir} holds no run to resume or read; start one with '
         f'--config FILE --workdir {workdir}'
       )
     configs[workdir] = configuration.load_config(of_run, overrides)

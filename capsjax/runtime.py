@@ -1,4 +1,4 @@
-"""Starting JAX for a command: the compilation cache, and several hosts."""
+"""Sets up JAX for a command: compilation cache, precision, several hosts."""
 
 import logging
 import os
@@ -17,30 +17,30 @@ def start(
   process_id: int | None = None,
   matmul_precision: str = 'default',
 ) -> None:
-  """Prepares JAX; called before anything else uses a device.
+  """Sets up JAX; call it before anything else uses a device.
 
   A process may call it again to change the precision.
 
   Args:
     distributed: whether this process is one of several.
-    coordinator: HOST:PORT of the first process; found out if None, which works
+    coordinator: HOST:PORT of the first process; detected if None, which works
       on TPU pods and under Slurm or Open MPI.
-    num_processes: how many there are, if a coordinator is given.
-    process_id: which this one is, if a coordinator is given.
-    matmul_precision: of float32 products on a GPU or TPU: 'default' (its fast
-      units), 'high' or 'highest' (float32).
+    num_processes: the number of processes, if a coordinator is given.
+    process_id: the index of this process, if a coordinator is given.
+    matmul_precision: precision of float32 products on a GPU or TPU: 'default'
+      (its fast units), 'high' or 'highest' (float32).
 
   Raises:
-    UserError: if the other processes, or the devices, cannot be reached.
+    UserError: if the other processes or the devices cannot be reached.
   """
-  # A second run of the same network starts in seconds.
+  # With the cache, a second run of the same network starts in seconds.
   if not os.environ.get('JAX_COMPILATION_CACHE_DIR'):
     jax.config.update(
       'jax_compilation_cache_dir', str(cache_dir() / 'compilation')
     )
   jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
   jax.config.update('jax_default_matmul_precision', matmul_precision)
-  # Orbax tells absl every step of a save.
+  # Orbax logs every step of a save through absl.
   logging.getLogger('absl').setLevel(logging.WARNING)
   try:
     if distributed:

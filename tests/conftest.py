@@ -1,11 +1,11 @@
-"""What every test runs under: strict types, shapes, ranks, and two devices."""
+"""Setup of all tests: strict types, shapes and ranks, and two devices."""
 
 import os
 import platform
 from importlib import metadata
 from pathlib import Path
 
-# JAX reads these when it is imported, and so do processes that tests start.
+# JAX reads these at import; processes that tests start inherit them.
 os.environ.setdefault(
   'JAX_COMPILATION_CACHE_DIR',
   str(
@@ -15,27 +15,27 @@ os.environ.setdefault(
   ),
 )
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
-# Most of a test's time is compilation.
+# Tests spend most of their time compiling.
 os.environ['XLA_FLAGS'] = ' '.join(
   [
     '--xla_backend_optimization_level=0',
     *filter(None, [os.environ.get('XLA_FLAGS')]),
   ]
 )
-# The tolerances are a CPU's; an accelerator that is there is not used.
+# The tolerances are set for a CPU, so accelerators are not used.
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 import jax
 import jaxtyping
 import pytest
 
-# Not by XLA_FLAGS: a process that a test starts has as many as it asks for.
+# Not through XLA_FLAGS, which processes that tests start would inherit.
 jax.config.update('jax_num_cpu_devices', 2)
 jax.config.update('jax_numpy_dtype_promotion', 'strict')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
 
-# Must come before the first import of capsjax: from here on every call is
-# checked against the shapes and types of its annotations.
+# Must precede the first import of capsjax. From here on, every call is checked
+# against the shapes and types of its annotations.
 jaxtyping.install_import_hook('capsjax', 'beartype.beartype')
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -43,13 +43,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope='session')
 def repository() -> Path:
-  """The checkout's root."""
+  """Returns the root of the checkout."""
   return REPOSITORY
 
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
-  """A folder beside the checkout with the real MNIST and Fashion-MNIST."""
+  """Returns a folder beside the checkout with real MNIST and Fashion-MNIST."""
   folder = REPOSITORY.parent / 'shared' / 'data'
   if not folder.is_dir():
     pytest.skip(f'no real data sets: {folder} does not exist')

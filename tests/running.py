@@ -1,4 +1,4 @@
-"""Commands as a user gives them: here, in a process beside this, or alone."""
+"""Runs commands as a user would: in this process, a helper, or a new one."""
 
 import concurrent.futures
 import contextlib
@@ -15,10 +15,10 @@ from unittest import mock
 
 from capsjax import main
 
-# Not from conftest.py, whose strict rules are not a user's.
+# Not imported from conftest.py, whose strict settings users do not have.
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# A run with a network for small images, of which a step takes a moment.
+# A tiny network for small images, whose steps are fast.
 TINY_NETWORK = (
   '--config.model.conv_features=4',
   '--config.model.conv_kernel_size=(3, 3)',
@@ -26,13 +26,13 @@ TINY_NETWORK = (
   '--config.model.primary_kernel_size=(3, 3)',
   '--config.model.primary_strides=(4, 4)',
   '--config.model.decoder_sizes=(8,)',
-  # To compile as little as need be.
+  # Less to compile.
   '--config.diagnostics=False',
 )
 
 
 class Done(NamedTuple):
-  """What came of a command."""
+  """The result of a command."""
 
   status: int
   out: str
@@ -40,23 +40,23 @@ class Done(NamedTuple):
 
   @property
   def refusal(self) -> str:
-    """The one line in which the user is told what is wrong."""
+    """The one-line error message."""
     assert self.status == 2, self.out + self.err
     (line,) = self.err.splitlines()
     return line
 
 
 def run(command: Callable[[], Any], *words: object) -> Done:
-  """Gives words to a command, in the checkout's folder.
+  """Runs a command with arguments, in the root of the checkout.
 
   Args:
-    command: reads `sys.argv`, and returns its exit status or leaves with it.
-    words: after the program's name.
+    command: reads `sys.argv`, and returns its exit status or exits with it.
+    *words: the arguments.
   """
   out, err = io.StringIO(), io.StringIO()
   with (
     mock.patch.object(sys, 'argv', ['program', *map(str, words)]),
-    # A command that starts itself again for its memory would take pytest along.
+    # Restarting with huge pages would restart pytest.
     mock.patch.dict(os.environ, {'GLIBC_TUNABLES': ''}),
     contextlib.chdir(REPOSITORY),
     contextlib.redirect_stdout(out),
@@ -70,23 +70,24 @@ def run(command: Callable[[], Any], *words: object) -> Done:
 
 
 def beside(function: Callable[..., Any], *args: Any) -> Any:
-  """Calls a function in a process that waits for more of them.
+  """Calls a function in a helper process that serves all such calls.
 
-  It has everything imported, has one device, the promotion of types that users
-  have, and compiles in a hurry: most of a short run is compilation.
+  The process has imported everything, has one device and the type promotion
+  that users have, and compiles without optimisation, because compilation takes
+  most of a short run.
   """
   return _process().submit(function, *args).result(timeout=240)
 
 
 def capsjax(*words: object) -> Done:
-  """Runs `python -m capsjax.main` in the process beside this one."""
+  """Runs `python -m capsjax.main` in the helper process."""
   return beside(run, main.main, *words)
 
 
 def start(*words: object, devices: int = 1) -> subprocess.Popen[str]:
-  """Starts `python -m capsjax.main` in a process of its own.
+  """Starts `python -m capsjax.main` in a new process.
 
-  For what another process cannot share: signals, and the number of devices.
+  For tests that need their own process: of signals, or the number of devices.
   """
   flags = (
     f'--xla_force_host_platform_device_count={devices}',
@@ -108,7 +109,7 @@ def start(*words: object, devices: int = 1) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> Done:
-  """Waits for a process of `start`."""
+  """Waits for a process that `start` started."""
   out, err = process.communicate(timeout=240)
   return Done(process.returncode, out, err)
 
@@ -118,7 +119,7 @@ def _process() -> concurrent.futures.ProcessPoolExecutor:
   process = concurrent.futures.ProcessPoolExecutor(
     1, multiprocessing.get_context('spawn')
   )
-  # XLA reads this once, when its process starts.
+  # XLA reads this once, when the process starts.
   flags = {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
   with mock.patch.dict(os.environ, flags):
     process.submit(os.getpid).result()

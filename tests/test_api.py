@@ -1,4 +1,4 @@
-"""The conventions of the public interface, walked name by name."""
+"""Every public name follows the conventions."""
 
 import inspect
 import tomllib
@@ -67,7 +67,7 @@ def test_functions_say_what_they_take_and_give(name):
   docstring = inspect.getdoc(PUBLIC[name]) or ''
   assert docstring.partition('\n')[0].endswith('.'), 'a sentence comes first'
   assert '\nReturns:\n' in docstring
-  # As they are written in a signature: a name, `*args` or `**fields`.
+  # Names as written in a signature: `name`, `*args` or `**fields`.
   names = [str(p).partition(':')[0] for p in parameters(PUBLIC[name])]
   assert '\nArgs:\n' in docstring or not names
   assert not undocumented(names, docstring)
@@ -78,13 +78,13 @@ def test_classes_say_what_their_fields_are(name):
   cls = PUBLIC[name]
   docstring = inspect.getdoc(cls) or ''
   assert docstring.partition('\n')[0].endswith('.'), 'a sentence comes first'
-  # `parent` and `name` are Linen's own.
+  # Linen adds `parent` and `name`.
   fields = set(inspect.get_annotations(cls)) - {'parent', 'name', 'scope'}
   assert '\nAttributes:\n' in docstring or not fields
   assert not undocumented(sorted(fields), docstring)
 
 
 def test_shapes_are_checked_while_testing():
-  # Without the import hook of conftest.py no annotation would be held to.
+  # Without the import hook of conftest.py, annotations are not checked.
   with pytest.raises(jaxtyping.TypeCheckError):
     capsjax.margin_loss(jnp.zeros((2, 10)), jnp.zeros((2, 9)))

@@ -1,4 +1,4 @@
-"""Every configuration builds, and every field of it is read by something."""
+"""Every configuration builds, and some code reads each of its fields."""
 
 import ast
 import dataclasses
@@ -26,8 +26,8 @@ FOLDER = REPOSITORY / 'configs'
 LEAVES = sorted(
   path.stem for path in FOLDER.glob('*.py') if path.stem != 'base'
 )
-# The shape of the images that each configuration's network sees, and its number
-# of parameters: those of paper.md where it has them, the others by hand.
+# The input shape of each configuration's network and its number of parameters,
+# from paper.md where it has them, the others counted by hand.
 PARAMETERS = {
   'affnist': ((40, 40, 1), 13_475_648),
   'affnist_cnn': ((40, 40, 1), 11_128_714),
@@ -83,7 +83,7 @@ def names_in(section):
 
 
 def test_the_defaults_of_the_models_are_theirs():
-  """They are declared twice: a configuration is read without JAX."""
+  """Defaults are declared twice, since configurations load without JAX."""
   for model, fields in (
     (CapsNet, Config().model),
     (BaselineCNN, BaselineConfig()),
@@ -99,8 +99,8 @@ def test_the_defaults_of_the_models_are_theirs():
 
 
 def test_every_field_is_read():
-  """By the code itself, not only by the check of its value."""
-  # Such as 'self.config.images.size', or 'images.size' of a shorter name.
+  """Code must use each field, not only check its value."""
+  # Attributes such as 'self.config.images.size' or 'images.size'.
   read = [
     ast.unparse(node)
     for path in (REPOSITORY / 'capsjax').rglob('*.py')
@@ -128,14 +128,14 @@ def test_every_field_is_read():
     (BaselineCNN, load('mnist_baseline').model),
   ):
     body = inspect.getsource(model)
-    # `routing` names a function and its options, and is read by the registry.
+    # The registry reads `routing`, which names a function and its options.
     for field in names_in(fields) - {'routing'}:
       assert field in names_in(model)
       assert f'self.{field}' in body, field
 
 
 def test_the_official_code_differs_where_it_should():
-  """paper.md lists its departures; the others are defaults."""
+  """It departs from the paper as paper.md lists; other fields are defaults."""
   paper, official = load('mnist'), load('mnist_official')
   old, new = map(flatten, (paper, official))
   assert {k for k in old if old[k] != new[k]} == {
@@ -147,7 +147,7 @@ def test_the_official_code_differs_where_it_should():
   }
   assert official.loss.margin_weight == pytest.approx(0.5 / 10)
   assert official.model.primary_scale == 1 / 32
-  # 64 types and a leak.
+  # 64 types and the leak.
   assert load('cifar10').model.primary_scale == 1 / 65
 
 
@@ -250,7 +250,7 @@ def test_missing_and_needless_fields_are_named(tmp_path):
 
 
 def test_configs_can_be_read_without_jax(repository):
-  """Each is a function that returns a ConfigDict, whatever else there is."""
+  """Each is a function that returns a ConfigDict."""
   import subprocess
   import sys
 

@@ -1,4 +1,4 @@
-"""What the user is told of errors that are not ours."""
+"""Messages for errors that other libraries raise."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +10,7 @@ from capsjax.errors import UserError, memory_told
 def test_too_little_memory_is_told_in_one_line():
   expected = r'too little memory.*batch_size'
   with pytest.raises(UserError, match=expected) as told, memory_told():
-    # A pebibyte, which no address of 47 bits reaches.
+    # A pebibyte, which exceeds 47-bit addresses.
     jnp.zeros(1 << 50, jnp.int8).block_until_ready()
   assert '\n' not in str(told.value)
 

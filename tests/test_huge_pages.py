@@ -1,4 +1,4 @@
-"""A command starts again with huge pages where Linux offers them."""
+"""A command restarts with huge pages where Linux offers them."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from capsjax import huge_pages
 
 @pytest.fixture
 def restarted(monkeypatch, tmp_path):
-  """Calls it under a setting; returns what would be started, or None."""
+  """Calls the restart under a setting; returns what it would execute."""
 
   def call(setting, **environment):
     path = tmp_path / 'enabled'

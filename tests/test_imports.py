@@ -1,6 +1,6 @@
-"""Who may import whom, and what must not be imported at all.
+"""Which modules may import which, and what none may import.
 
-The tables below are the rule; every source file is parsed and held to it.
+The tables below are the rules; every source file is parsed and checked.
 """
 
 import ast
@@ -18,12 +18,12 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @dataclasses.dataclass(frozen=True)
 class Room:
-  """What the modules of one package may import, the standard library aside.
+  """What modules of one package may import, besides the standard library.
 
   Attributes:
-    ours: modules of this repository, each with everything below it.
+    ours: modules of this repository, each including its submodules.
     theirs: third-party packages.
-    lazily: third-party packages, imported inside a function only.
+    lazily: third-party packages that only functions may import.
   """
 
   ours: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ OPS, LAYERS, MODELS = 'capsjax.ops', 'capsjax.layers', 'capsjax.models'
 DATA, EXAMPLES = 'capsjax.data', 'capsjax.examples'
 TRAINING, RUNS = 'capsjax.training', 'capsjax.runs'
 VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
-# A configuration is read before JAX is loaded.
+# Configurations are read before JAX is loaded.
 CONFIGURATION = (
   *('capsjax.runs.config', 'capsjax.runs.configuration'),
   *('capsjax.runs.fields', 'capsjax.runs.folder'),
@@ -56,14 +56,14 @@ def runs_and(*packages: str) -> Room:
   return dataclasses.replace(IN_RUNS, theirs=(*IN_RUNS.theirs, *packages))
 
 
-# The room of a module is the one with the longest name that begins its name.
+# The room of a module is the longest key that is a prefix of its name.
 ROOMS = {
   'capsjax.errors': Room(),
   'capsjax.files': Room(),
   'capsjax.huge_pages': Room(),
   'capsjax.runtime': Room((FILES, ERRORS), ('jax',)),
   'capsjax.ops': Room((OPS,), ARRAYS),
-  # Constants in float64, made before anything is traced.
+  # Constants in float64, computed before tracing.
   'capsjax.ops.bilinear': Room((OPS,), (*ARRAYS, 'numpy')),
   'capsjax.layers': Room((OPS, LAYERS, ERRORS), (*ARRAYS, 'flax')),
   'capsjax.models': Room((OPS, LAYERS, MODELS, ERRORS), (*ARRAYS, 'flax')),
@@ -118,17 +118,17 @@ ROOMS = {
       *('capsjax.huge_pages', 'capsjax.runtime', ERRORS),
     ),
   ),
-  # The table of contents, which is in __init__.pyi.
+  # The public names, which are in __init__.pyi.
   'capsjax': Room((), ('lazy_loader',)),
-  # A config can be read without JAX.
+  # Configurations can be read without JAX.
   'configs': Room(('configs', 'capsjax'), ('ml_collections',)),
-  # An oracle that shared code with what it checks would share its mistakes.
+  # An oracle that shares code with the code under test shares its mistakes.
   'tests.reference': Room(('tests.reference',), ('numpy',)),
 }
 
 PARALLEL = 'capsjax.training.parallel'
 RUNTIME = 'capsjax.runtime'
-# The only modules of the package that may mention a name; (): not even one.
+# The only modules of the package that may mention a name; () for none.
 ONLY_IN = {
   'jax.pmap': (PARALLEL,),
   'jax.device_count': (PARALLEL,),
@@ -137,9 +137,9 @@ ONLY_IN = {
   'jax.local_devices': (PARALLEL,),
   'jax.config.update': (RUNTIME,),
   'jax.random.PRNGKey': (),  # legacy keys
-  '__future__.annotations': (),  # hides the shapes from their checker
+  '__future__.annotations': (),  # hides shapes from the type checker
 }
-# What no one should wait for who wants one function, or a word of help.
+# Slow packages that neither `import capsjax` nor --help may load.
 HEAVY = {'matplotlib', 'optax', 'orbax', 'pooch', 'sklearn', 'tensorboardX'}
 HEAVY |= {'tensorflow', 'tensorflow_datasets', 'tqdm', 'PIL', 'ml_collections'}
 
@@ -167,7 +167,7 @@ def is_module(name: str) -> bool:
 def imports(
   tree: ast.AST, *, in_function: bool = False
 ) -> Iterator[tuple[str, bool]]:
-  """Each imported module's name, and whether importing the file leaves it."""
+  """Yields each imported module, and whether only a function imports it."""
   for node in ast.iter_child_nodes(tree):
     if isinstance(node, ast.Import):
       yield from ((alias.name, in_function) for alias in node.names)
@@ -186,7 +186,7 @@ def imports(
 
 
 def mentions(tree: ast.AST) -> set[str]:
-  """Each dotted name in a file, written out by way of the file's imports."""
+  """Yields each dotted name in a file, resolved by the file's imports."""
   long_names = {}
   for node in ast.walk(tree):
     if isinstance(node, ast.Import):
@@ -250,7 +250,7 @@ def test_no_module_imports_itself_by_way_of_others():
 
 @pytest.mark.parametrize('path', sources('experiments'), ids=module_name)
 def test_experiments_use_public_names(path):
-  """Those that a package exports, and modules that have no package."""
+  """Experiments import what packages export, and top-level modules."""
   names = [name for name, _ in imports(ast.parse(path.read_text()))]
   ours = [name for name in names if is_below(name, 'capsjax')]
   assert not [name for name in ours if not is_public(name)]
@@ -272,14 +272,14 @@ def test_some_names_have_one_home(path):
     for special, homes in ONLY_IN.items()
     if name not in homes
     and any(is_below(other, special) for other in mentioned)
-    # A benchmark is a program of its own: it chooses devices and settings.
+    # Benchmarks are programs, so they choose devices and settings.
     if not homes or not is_below(name, 'experiments')
   ]
   assert not strangers
 
 
 def loaded_by(code: str) -> set[str]:
-  """The top-level packages that a fresh Python has loaded after `code`."""
+  """Returns the top-level packages that a new Python loads to run `code`."""
   report = 'import sys; print(*{m.partition(".")[0] for m in sys.modules})'
   process = subprocess.run(
     [sys.executable, '-c', f'{code}\n{report}'],

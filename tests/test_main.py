@@ -1,4 +1,4 @@
-"""The program as a user runs it: in processes of its own, and used wrongly."""
+"""The program as a user runs it: in its own processes, and with mistakes."""
 
 import json
 import os
@@ -21,13 +21,13 @@ TINY = (
   *('--config.validation_size=1000', '--config.log_every_steps=2'),
 )
 SAVING_ALWAYS = '--config.checkpoint_every_seconds=0'
-TIMES = ('images_per_second', '/seconds')  # which no two runs share
+TIMES = ('images_per_second', '/seconds')  # differ in every run
 STEPS = 14  # two epochs of (1437 - 1000) // 60
 
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-  """The folder of a run that nothing disturbed."""
+  """Trains a run without interruption and returns its folder."""
   workdir = tmp_path_factory.mktemp('main') / 'run'
   done = capsjax(*TINY, SAVING_ALWAYS, '--workdir', workdir)
   assert done.status == 0, done.err
@@ -40,13 +40,13 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def copied(trained, tmp_path):
-  """A copy of it, to be disturbed."""
+  """Returns a copy of that run, which a test may modify."""
   shutil.copytree(trained, tmp_path / 'copy')
   return tmp_path / 'copy'
 
 
 def arrays(workdir, which='latest'):
-  """The leaves of a checkpoint, by name, read without a template."""
+  """Reads the leaves of a checkpoint by name, without a template."""
   import orbax.checkpoint as ocp
 
   steps = available_steps(workdir / 'checkpoints')[which]
@@ -176,7 +176,7 @@ def test_two_devices_train_as_one_does(trained, tmp_path):
   assert done.status == 0, done.err
   assert '2 x cpu' in done.out
   assert_nearly_the_same(trained, workdir)
-  # Continued on one device.
+  # Resume on one device.
   done = capsjax('--workdir', workdir, '--config.num_epochs=3')
   assert done.status == 0, done.err
   assert f'continued after step {STEPS}' in done.out
@@ -187,7 +187,7 @@ def test_two_processes_train_as_one_does(trained, tmp_path):
   with socket.socket() as free:
     free.bind(('127.0.0.1', 0))
     address = f'127.0.0.1:{free.getsockname()[1]}'
-  # They save together, by the clock of either.
+  # Processes save together, when the clock of either one says so.
   options = ('--config.checkpoint_every_seconds=0.2', '--coordinator', address)
   processes = [
     start(
@@ -362,7 +362,7 @@ MISTAKES = {
 def test_a_mistake_gives_one_line_and_status_2(
   name, tmp_path, repository, capfd
 ):
-  """In this process, but for the mistakes that JAX must not have started."""
+  """In this process, unlike mistakes that need a JAX not yet started."""
   from capsjax import main
 
   words, hint = MISTAKES[name]

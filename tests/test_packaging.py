@@ -1,4 +1,4 @@
-"""One fact in one place: what is declared is what is tested and shipped."""
+"""The declared dependencies and files are those tested and shipped."""
 
 import ast
 import re
@@ -46,7 +46,7 @@ def pins(path: Path) -> dict[str, str]:
 
 
 def tracked_files(repository: Path) -> list[Path]:
-  # CI's clone may belong to another user than the one who runs the tests.
+  # In CI, the clone may belong to a user other than the one running the tests.
   command = ['git', '-c', 'safe.directory=*', 'ls-files', '-z']
   listing = subprocess.run(
     [*command, '--cached', '--others', '--exclude-standard'],
@@ -81,7 +81,7 @@ def test_everything_that_the_check_needs_is_pinned(
 
 
 def test_accelerators_are_extras_only(project):
-  # `jax[cuda]` in the core would give every CPU user gigabytes of CUDA.
+  # `jax[cuda]` in the core would install gigabytes of CUDA for CPU users.
   core = [Requirement(text) for text in project['dependencies']]
   assert not [str(requirement) for requirement in core if requirement.extras]
   names = {requirement.name for requirement in core}
@@ -91,7 +91,7 @@ def test_accelerators_are_extras_only(project):
 
 
 def test_every_import_is_declared(repository, project):
-  # Not what another package happens to bring along.
+  # A package that only a dependency brings along does not count.
   extras = project['optional-dependencies']
   declared = {
     canonicalize_name(Requirement(text).name)

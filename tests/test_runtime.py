@@ -1,4 +1,4 @@
-"""What a command sets before it uses a device."""
+"""The settings that a command makes before it uses a device."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ print(jax.make_jaxpr(jnp.matmul)(jnp.ones((2, 2)), jnp.ones((2, 2))))
   [('default', 'Precision.DEFAULT'), ('highest', 'Precision.HIGHEST')],
 )
 def test_precision_of_products(repository, name, expected):
-  # In a process of its own: the setting is JAX's for the whole of it.
+  # In a new process, because JAX's setting applies to the whole process.
   done = subprocess.run(
     [sys.executable, '-c', START, name],
     cwd=repository,

@@ -1,4 +1,4 @@
-"""The command line: its words, and one module for each command."""
+"""The command line: its parser, and one module per command."""
 
 from capsjax.commands.command_line import parse, split_overrides
 

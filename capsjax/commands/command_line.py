@@ -1,6 +1,6 @@
-"""The words of the command line, and what they ask for.
+"""The command-line parser and its help.
 
-Nothing slow is imported here: help and mistakes answer at once.
+Nothing slow is imported here, so help and error messages appear at once.
 """
 
 import argparse
@@ -10,20 +10,20 @@ from importlib import metadata
 from pathlib import Path
 
 _DESCRIPTION = """\
-Capsule networks with dynamic routing.
+Train capsule networks with dynamic routing, and see what they learned.
 
-The first run downloads the data and compiles, later ones start in seconds. A
-run that was stopped, by Ctrl-C or by a power cut, goes on where it was when the
-same command is given again.
+The first run downloads the data and compiles; later runs start in seconds. To
+resume a run that was stopped, by Ctrl-C or by a power cut, give the same
+command again.
 """
 _COMMANDS = {
-  'train': 'train, or continue training (the default)',
+  'train': 'train a network, or resume training (the default)',
   'evaluate': 'measure a checkpoint on every test image',
   'reconstruct': 'draw test images above their reconstructions',
-  'perturb': 'draw what the dimensions of class capsules stand for',
-  'report': 'write all about a run, or of several compared, into one HTML file',
+  'perturb': 'draw what each dimension of the class capsules encodes',
+  'report': 'describe a run, or compare several, in one HTML file',
   'explore': 'write an HTML page in which the trained network runs',
-  'predict': 'name the classes of other pictures',
+  'predict': 'classify your own pictures',
 }
 _LIST = '\n'.join(f'  {name:12}{does}' for name, does in _COMMANDS.items())
 _EPILOG = f"""\
@@ -32,36 +32,38 @@ commands:
 
 examples:
   python -m capsjax.main --config configs/digits.py
-      the paper's network on 1,797 digits; needs no download
+      run the paper's network on 1,797 digits; needs no download
   python -m capsjax.main --config configs/mnist.py --config.num_epochs=3
-      on MNIST, into runs/mnist
+      train on MNIST for three epochs; the run is in runs/mnist
   python -m capsjax.main --config configs/mnist.py --config.data_dir=DIR
-      with the four IDX files in DIR or DIR/mnist
+      read the four IDX files of MNIST from DIR or DIR/mnist
   python -m capsjax.main --config configs/mnist.py \\
       --workdir runs/one --config.model.routing.num_iterations=1 --config.seed=1
-      any field of configs/base.py can be set; names are checked
+      set any field that --help-config lists; names and values are checked
   python -m capsjax.main evaluate --workdir runs/mnist
-      test error, both losses, every class, the confusion matrix
+      print the test error, both losses, the accuracy of each class and the
+      confusion matrix
   python -m capsjax.main perturb --workdir runs/mnist
-      pictures, into runs/mnist/pictures
+      write pictures to runs/mnist/pictures
   python -m capsjax.main report --workdir runs/a runs/b
-      their curves together, into runs/a/comparison.html
+      compare the curves of two runs in runs/a/comparison.html
   python -m capsjax.main predict --workdir runs/mnist --pictures 7.png more/
-      PNG and JPEG files, which should look like the training images
+      classify PNG and JPEG files, which should resemble the training images
 """
 
 
 def parse(
   argv: Sequence[str] | None,
 ) -> tuple[argparse.Namespace, list[str]]:
-  """Reads the words after the program's name.
+  """Parses the command line.
+
+  A mistake prints one line and ends the process with status 2.
 
   Args:
-    argv: the words; those of the process if None.
+    argv: the command-line arguments; `sys.argv[1:]` if None.
 
   Returns:
-    The options, and the words that set fields of the configuration. A mistake
-    is told in one line, and ends the process with status 2.
+    The options, and the arguments that override fields of the configuration.
   """
   parser = _create_parser()
   words = sys.argv[1:] if argv is None else argv
@@ -87,7 +89,7 @@ def _create_parser() -> argparse.ArgumentParser:
     'command',
     nargs='?',
     default='train',
-    help='what to do: train if not given; see below',
+    help='one of the commands listed below; default: train',
     metavar='COMMAND',
   )
   version = f'capsjax {metadata.version("capsjax")}'
@@ -95,7 +97,8 @@ def _create_parser() -> argparse.ArgumentParser:
   parser.add_argument(
     '--help-config',
     action='store_true',
-    help='list every field of a configuration with its meaning, and exit',
+    help='list every configuration field with its default, meaning and values, '
+    'and exit',
   )
   _add_run(parser)
   _add_output(parser)
@@ -104,15 +107,15 @@ def _create_parser() -> argparse.ArgumentParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-  """Adds what says which run is meant."""
+  """Adds the options that choose a run and its checkpoint."""
   add = parser.add_argument
   add(
     '--config',
     type=Path,
     metavar='FILE',
-    help='configuration of a run to train; that of the run in --workdir if not '
-    'given, or if the run is only read. Set any field of it with '
-    '--config.FIELD=VALUE',
+    help='configuration to train with, such as configs/mnist.py; default: the '
+    'one saved in --workdir. Other commands always read the saved one. Set any '
+    'field with --config.FIELD=VALUE',
   )
   add(
     '--workdir',
@@ -121,28 +124,28 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     action='extend',
     default=[],
     metavar='DIR',
-    help='folder of the run; runs/<name of the configuration> if not given; '
-    'report compares several',
+    help='folder of the run; default: runs/NAME, for --config NAME.py. report '
+    'compares several',
   )
   add(
     '--checkpoint',
     metavar='NAME',
     default='latest',
-    help='what is measured or drawn, or where training goes on from, and all '
-    'after it is trained anew: latest (the default), best, or a step; best is '
-    'there if images were held out, --config.validation_size=5000',
+    help='checkpoint to read, or to resume training from (later steps are '
+    'trained anew): latest (the default), best, or the number of a step; best '
+    'requires validation images, --config.validation_size=5000',
   )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-  """Adds what is written where, and of what."""
+  """Adds the options for the output folder and the pictures to classify."""
   add = parser.add_argument
   add(
     '--output',
     type=Path,
     metavar='DIR',
-    help='folder that pictures, pages and measurements are written to; that of '
-    'the run, or of the first one compared, if not given',
+    help='folder to write pictures, pages and measurements to; default: the '
+    'folder of the run, or of the first run compared',
   )
   add(
     '--pictures',
@@ -151,28 +154,30 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     action='extend',
     default=[],
     metavar='PATH',
-    help='what to predict: PNG and JPEG files, and folders of them',
+    help='pictures for predict: PNG and JPEG files, and folders of them',
   )
 
 
 def _add_hosts(parser: argparse.ArgumentParser) -> None:
-  """Adds how this process joins those of other hosts."""
+  """Adds the options for training on several hosts."""
   hosts = parser.add_argument_group(
     'several hosts',
-    'run the same command on each; on a TPU pod or under Slurm --distributed '
-    'alone is enough',
+    'run the same command on every host; on a TPU pod or under Slurm, '
+    '--distributed alone is enough',
   )
   add = hosts.add_argument
   add('--distributed', action='store_true', help='join the other hosts')
   add('--coordinator', metavar='HOST:PORT', help='address of the first host')
-  add('--num-processes', type=int, metavar='N', help='how many there are')
-  add('--process-id', type=int, metavar='I', help='which this one is, from 0')
+  add('--num-processes', type=int, metavar='N', help='number of processes')
+  add(
+    '--process-id', type=int, metavar='I', help='index of this process, from 0'
+  )
 
 
 def _mistake(
   options: argparse.Namespace, overrides: Sequence[str]
 ) -> str | None:
-  """What is wrong with options that do not go together; None if nothing is."""
+  """Returns a message if the options are inconsistent, or None."""
   several = options.num_processes, options.process_id
   if options.coordinator is None and several != (None, None):
     return '--num-processes and --process-id need --coordinator'
@@ -187,27 +192,28 @@ def _mistake(
   if len(options.workdir) > 1 and options.command != 'report':
     return f'{options.command} takes one --workdir; report takes several'
   if len(options.workdir) > 1 and (options.config or overrides):
-    return 'runs that are compared have configurations of their own'
+    return 'to compare runs, leave out --config and --config.FIELD=VALUE'
   if len(options.workdir) > 1 and options.checkpoint != 'latest':
-    return 'runs are compared by their whole course; no --checkpoint'
+    return 'a comparison covers whole runs and takes no --checkpoint'
   if options.command == 'train' and options.output:
-    return 'a run is written to --workdir; no --output'
+    return 'train writes to --workdir and takes no --output'
   if bool(options.pictures) != (options.command == 'predict'):
-    return 'predict needs --pictures PATH..., and nothing else does'
+    return 'predict needs --pictures PATH...; no other command takes it'
   return None
 
 
 def split_overrides(
   words: Sequence[str], parser: argparse.ArgumentParser
 ) -> tuple[list[str], list[str]]:
-  """Tells the words that set fields of the configuration from the others.
+  """Separates configuration overrides from all other arguments.
 
   Args:
-    words: such as `--config.seed=1`, `--noconfig.diagnostics` and others.
-    parser: tells of a field without a value, and ends the process.
+    words: the arguments; `--config.seed=1` and `--noconfig.diagnostics` are
+      overrides.
+    parser: reports an override without a value, which ends the process.
 
   Returns:
-    Those words, and the others.
+    The overrides, and the other arguments.
   """
   prefixes = ('--config.', '--noconfig.')
   overrides = [word for word in words if word.startswith(prefixes)]

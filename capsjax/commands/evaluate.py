@@ -18,13 +18,15 @@ from capsjax.training import Results
 def run(
   config: Config, workdir: Path, *, checkpoint_name: str, output: Path
 ) -> Results:
-  """Evaluates every test image once; prints, and writes `evaluation.json`.
+  """Evaluates the test set, prints the metrics, writes `evaluation.json`.
+
+  Each test image counts exactly once.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
-    output: the folder that is written to.
+    output: the folder to write to.
 
   Returns:
     The metrics.
@@ -67,7 +69,7 @@ def _table(results: Results, dataset: Dataset, step: int) -> str:
     f'classification loss  {results.classification_loss:.5f}',
     f'reconstruction loss  {results.reconstruction_loss:.3f}',
     '',
-    'confusion: true class by row, predicted by column, then its accuracy',
+    'confusion matrix (rows: true class, columns: predicted), class accuracy',
   ]
   width = max(4, *(len(str(n)) for row in results.confusion for n in row)) + 1
   header = ''.join(f'{k:{width}}' for k in range(dataset.num_classes))

@@ -1,4 +1,4 @@
-"""The command `explore`: a page in which the trained network runs."""
+"""The command `explore`: an HTML page in which the trained network runs."""
 
 from pathlib import Path
 
@@ -12,27 +12,27 @@ from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun
 from capsjax.visualization import explorer_page
 
-# Test images to choose from.
+# The number of test images to choose from.
 _NUM_IMAGES = 200
 
 
 def run(
   config: Config, workdir: Path, *, checkpoint_name: str, output: Path
 ) -> Path:
-  """Writes `explorer.html`, which any browser opens.
+  """Writes `explorer.html`, a page for any browser.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
-    output: the folder that is written to.
+    output: the folder to write to.
 
   Returns:
-    The file.
+    The path of the page.
 
   Raises:
-    UserError: if there is no such run or checkpoint, no decoder, or something
-      that the page does not know.
+    UserError: if there is no such run or checkpoint, or the network lacks a
+      decoder or uses something that the page does not support.
   """
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name
@@ -41,13 +41,13 @@ def run(
   require_single_objects(trained)
   experiment, dataset = trained.experiment, trained.experiment.dataset
   model, shown = config.model, np.arange(min(_NUM_IMAGES, len(dataset.test)))
-  assert isinstance(model, CapsNetConfig)  # It has a decoder.
+  assert isinstance(model, CapsNetConfig)  # Only a CapsNet has a decoder.
   conv_strides, primary_strides = experiment.model.strides(
     experiment.image_shape
   )
   if conv_strides != (1, 1) or config.images.standardize:
     raise UserError(
-      f'{workdir} has a network that the page cannot run: it knows neither '
+      f'{workdir} has a network that the page cannot run: it supports neither '
       'standardised images nor strides of the first convolution '
       '(model.max_primary_capsules); train without them in a new --workdir'
     )

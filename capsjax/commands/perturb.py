@@ -1,4 +1,4 @@
-"""The command `perturb`: what the dimensions of class capsules stand for."""
+"""The command `perturb`: what each capsule dimension encodes."""
 
 from pathlib import Path
 
@@ -19,23 +19,23 @@ from capsjax.runs.trained_run import TrainedRun
 def run(
   config: Config, workdir: Path, *, checkpoint_name: str, output: Path
 ) -> Path:
-  """Writes `pictures/perturbations.png`, and a picture for each image in it.
+  """Writes `pictures/perturbations.png`, and one more picture per class.
 
-  There is one test image of every class, the first that is predicted right,
-  or the first of the class if none is.
+  Each class is shown by its first test image that is classified correctly, or
+  by its first test image if none is.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
-    output: the folder that is written to.
+    output: the folder to write to.
 
   Returns:
-    The file with all classes.
+    The path of the picture with all classes.
 
   Raises:
-    UserError: if there is no such run or checkpoint, no decoder, or images of
-      several objects.
+    UserError: if there is no such run or checkpoint, the network has no
+      decoder, or the images show several objects.
   """
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name

@@ -1,4 +1,4 @@
-"""The command `predict`: the classes of other pictures than the test's."""
+"""The command `predict`: classifies the user's own pictures."""
 
 import json
 from collections.abc import Sequence
@@ -24,25 +24,25 @@ def run(
   output: Path,
   pictures: Sequence[Path],
 ) -> Path:
-  """Prints the likeliest classes of pictures; writes `predictions.json`.
+  """Classifies pictures, prints the result and writes `predictions.json`.
 
-  The data that the run was trained on are not needed if its folder has a
+  The training data are not needed if the folder of the run has a
   `dataset.json`.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
-    output: the folder that is written to.
-    pictures: PNG and JPEG files, and folders of them. Each is resized as
-      `load_folder` does it to what the network was trained on.
+    output: the folder to write to.
+    pictures: PNG and JPEG files, and folders of them. Each is resized, as by
+      `load_folder`, to the size that the network was trained on.
 
   Returns:
-    The file: for each picture, the score of each class, which is the length of
-    its capsule; of a baseline, its logit.
+    The path of `predictions.json`, which holds the score of each class for
+    each picture: the length of the class capsule, or a baseline's logit.
 
   Raises:
-    UserError: if there is no such run or checkpoint, or a picture or
+    UserError: if there is no such run or checkpoint, or if a picture or
       `dataset.json` cannot be read.
   """
   trained = TrainedRun.open(
@@ -54,8 +54,8 @@ def run(
   height, width, channels = _image_shape(trained)
   if height != width or channels not in (1, 3):
     raise UserError(
-      f'the network was trained on images of {width}x{height}x{channels}; '
-      'pictures can be made squares of 1 or 3 channels only'
+      f'the network was trained on images of {width}x{height}x{channels}, but '
+      'predict supports only square images of 1 or 3 channels'
     )
   source = find_files(pictures)
   names = list(source.names())
@@ -87,7 +87,7 @@ def _image_shape(trained: TrainedRun) -> tuple[int, int, int]:
 def _table(
   scores: dict[str, list[float]], class_names: Sequence[str], num_objects: int
 ) -> str:
-  """A line for each picture: its classes, and the one that comes next."""
+  """Formats a line per picture: its classes, then the runner-up."""
   rows = []
   for name, of_picture in scores.items():
     order = np.argsort(-np.array(of_picture), kind='stable')[: num_objects + 1]

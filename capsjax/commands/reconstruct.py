@@ -15,21 +15,22 @@ def run(
 ) -> Path:
   """Writes `pictures/reconstructions.png`.
 
-  It shows the first test images that are predicted right, and the first that
-  are predicted wrong, up to `config.pictures.num_images` of each. Where images
-  show two objects, both reconstructions are overlaid in two colours.
+  It shows the first test images that are classified correctly and the first
+  that are not, up to `config.pictures.num_images` of each. For images of two
+  objects, the two reconstructions are overlaid in two colours.
 
   Args:
     config: the configuration.
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
-    output: the folder that is written to.
+    output: the folder to write to.
 
   Returns:
-    The file.
+    The path of the picture.
 
   Raises:
-    UserError: if there is no such run or checkpoint, or no decoder.
+    UserError: if there is no such run or checkpoint, or the network has no
+      decoder.
   """
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name

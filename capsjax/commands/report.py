@@ -1,4 +1,4 @@
-"""The command `report`: a run, or several compared, in one HTML file."""
+"""The command `report`: one run, or a comparison of several, as HTML."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +15,16 @@ from capsjax.visualization import report_page
 def run(
   configs: Mapping[Path, Config], *, checkpoint_name: str, output: Path
 ) -> Path:
-  """Writes `report.html`, or of several runs `comparison.html`.
+  """Writes `report.html`, or `comparison.html` for several runs.
 
   Args:
-    configs: the configuration of each run by its folder; several are compared.
-    checkpoint_name: 'latest', 'best', or the number of a step, of a single run.
-    output: the folder that is written to.
+    configs: the configuration of each run, keyed by its folder.
+    checkpoint_name: 'latest', 'best', or the number of a step; for a single
+      run only.
+    output: the folder to write to.
 
   Returns:
-    The file.
+    The path of the page.
 
   Raises:
     UserError: if there is no such run or checkpoint.

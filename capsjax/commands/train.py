@@ -1,4 +1,4 @@
-"""The command `train`: starts or continues a run."""
+"""The command `train`: starts or resumes a run."""
 
 from pathlib import Path
 
@@ -10,17 +10,18 @@ from capsjax.training import Results
 def run(
   config: Config, workdir: Path, *, checkpoint_name: str
 ) -> Results | None:
-  """Trains to the end of the configuration, or until interrupted.
+  """Trains for the configured number of epochs, or until interrupted.
 
   Args:
     config: the configuration.
-    workdir: the folder of the run, which is continued if there is one.
-    checkpoint_name: 'latest', 'best', or the number of a step to go on from.
+    workdir: the folder of the run; an existing run is resumed.
+    checkpoint_name: the checkpoint to resume from: 'latest', 'best', or the
+      number of a step.
 
   Returns:
     The metrics on the test set, or None if interrupted.
 
   Raises:
-    UserError: if the run cannot be started or continued, or diverges.
+    UserError: if the run cannot be started or resumed, or diverges.
   """
   return train(config, workdir, checkpoint_name=checkpoint_name)

@@ -1,4 +1,4 @@
-"""A trained run as figures and sections of a report."""
+"""Turns trained runs into figures and report sections."""
 
 from capsjax.gallery.choice import all_predicted
 from capsjax.gallery.comparison import comparison

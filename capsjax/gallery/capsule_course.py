@@ -1,4 +1,4 @@
-"""The course of the capsules of a run, as a section of its report."""
+"""Capsule statistics during training, as a section of a report."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from capsjax.visualization import Block, Curve, Section, curves_figure
 
 
 def course_of_capsules(course: Sequence[Line]) -> list[Section]:
-  """The course of capsule statistics and of gradient norms, if written.
+  """Plots capsule statistics and gradient norms, if they were logged.
 
   Args:
-    course: the lines of a run's metrics.
+    course: the metrics of a run, as `read_course` returns them.
 
   Returns:
-    A section of a report, or none.
+    A list of one section, or an empty list.
   """
   names = {name: None for line in course for name in line}
   panels: dict[str, dict[str, list[Curve]]] = {}
@@ -21,7 +21,7 @@ def course_of_capsules(course: Sequence[Line]) -> list[Section]:
     kind, _, rest = name.partition('/')
     if kind == 'capsules':
       layer, _, statistic = rest.rpartition('/')
-      # Those of all iterations, or of all layers, share a panel.
+      # All iterations of a statistic share a panel, and so do all layers.
       title, _, iteration = statistic.rpartition('_')
       if iteration.isdecimal():
         label = f'iteration {iteration}'
@@ -36,7 +36,7 @@ def course_of_capsules(course: Sequence[Line]) -> list[Section]:
   if not panels:
     return []
   note = (
-    'On one batch of training images. Lengths should differ between images; '
-    'couplings whose entropy stays at 1 are uniform.'
+    'Measured on one batch of training images. Lengths should vary between '
+    'images; couplings whose entropy stays at 1 are uniform.'
   )
   return [Section('Capsules', [Block(note=note, figure=curves_figure(panels))])]

@@ -1,4 +1,4 @@
-"""Which test images to show."""
+"""Chooses which test images to show."""
 
 from collections.abc import Callable
 
@@ -12,14 +12,14 @@ from capsjax.runs.trained_run import TrainedRun
 def first_right_and_wrong(
   trained: TrainedRun, count: int
 ) -> Int[np.ndarray, ' n']:
-  """The first test images predicted right, then the first predicted wrong.
+  """Returns the first correct, then the first misclassified, test images.
 
   Args:
     trained: the run.
-    count: how many of each kind; fewer where the set has no more.
+    count: the number of images of each kind; fewer if the test set has fewer.
 
   Returns:
-    Their positions in the test set.
+    Positions in the test set.
   """
   is_right = _predict_until(
     trained, lambda is_right: min(is_right.sum(), (~is_right).sum()) >= count
@@ -29,13 +29,13 @@ def first_right_and_wrong(
 
 
 def first_of_each_class(trained: TrainedRun) -> Int[np.ndarray, ' n']:
-  """The first test image of each class that is predicted right.
+  """Returns the first test image of each class that is classified correctly.
 
   Args:
     trained: the run.
 
   Returns:
-    As `one_of_each_class`.
+    Positions in the test set, as from `one_of_each_class`.
   """
   labels = trained.experiment.dataset.test.labels
   classes = set(labels)
@@ -49,16 +49,17 @@ def first_of_each_class(trained: TrainedRun) -> Int[np.ndarray, ' n']:
 def one_of_each_class(
   labels: Integer[np.ndarray, ' n'], is_right: Bool[np.ndarray, ' seen']
 ) -> Int[np.ndarray, ' classes']:
-  """The first image of each class that is predicted right.
+  """Returns the first image of each class that is classified correctly.
 
-  Where none is, the first of the class; a class without images is left out.
+  If none is, the first image of the class is returned. A class without images
+  is left out.
 
   Args:
     labels: the classes.
-    is_right: whether each of the first images is predicted right.
+    is_right: whether each of the first images is classified correctly.
 
   Returns:
-    Positions, by class.
+    Positions, in the order of the classes.
   """
   classes, first = np.unique(labels, return_index=True)
   right = np.flatnonzero(is_right)
@@ -71,11 +72,12 @@ def all_predicted(
   scores: Float[np.ndarray, 'n num_classes'],
   targets: Float[np.ndarray, 'n num_classes'],
 ) -> Bool[np.ndarray, ' n']:
-  """Whether the highest scores of an example are those of its classes.
+  """Returns whether the classes of each example have the highest scores.
 
   Args:
-    scores: the evidence for each class.
-    targets: 1 for each class that is present, the same number in each example.
+    scores: the score of each class.
+    targets: 1 for each class that is present; every example has the same number
+      of classes.
   """
   count = int(targets[0].sum())
   highest = np.argsort(-scores, -1, kind='stable')[:, :count]
@@ -85,7 +87,7 @@ def all_predicted(
 def _predict_until(
   trained: TrainedRun, is_enough: Callable[[Bool[np.ndarray, ' n']], bool]
 ) -> Bool[np.ndarray, ' n']:
-  """Which of the first test images are predicted right, until it is enough."""
+  """Returns which of the first images are correct, until `is_enough`."""
   experiment = trained.experiment
   is_right = np.zeros(0, bool)
   with tqdm(

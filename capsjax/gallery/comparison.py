@@ -1,4 +1,4 @@
-"""The report of several runs: their curves together."""
+"""The report that compares several runs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from capsjax.visualization import (
   curves_figure,
 )
 
-# Panels of curves: a heading and the quantity's name among the metrics.
+# Panels of curves: the heading, and the name of the metric.
 _QUANTITIES = {
   'loss, training': 'train/loss',
   'loss, test': 'test/loss',
@@ -35,17 +35,17 @@ _QUANTITIES = {
 def comparison(configs: Mapping[Path, Config]) -> list[Section]:
   """Compares runs by the fields in which they differ.
 
-  Runs that differ in nothing but the seed are a group, of which mean and
-  standard deviation are told.
+  Runs that differ only in the seed form a group, which is shown by its mean and
+  standard deviation.
 
   Args:
-    configs: the configuration of each run by its folder.
+    configs: the configuration of each run, keyed by its folder.
 
   Returns:
     Sections of a report.
 
   Raises:
-    UserError: if a run has written nothing yet.
+    UserError: if a run has no metrics yet.
   """
   courses = {workdir: read_course(RunFolder(workdir)) for workdir in configs}
   names = _names(configs)
@@ -68,8 +68,8 @@ def comparison(configs: Mapping[Path, Config]) -> list[Section]:
       'Curves',
       [
         Block(
-          note='Of a group of several seeds, the mean and, shaded, the '
-          'standard deviation.',
+          note='A group of several seeds is shown by its mean, with the '
+          'standard deviation shaded.',
           figure=figure,
         )
       ],
@@ -79,17 +79,17 @@ def comparison(configs: Mapping[Path, Config]) -> list[Section]:
 
 
 def _last_error(course: Sequence[Line]) -> float | None:
-  """In percent; None if there was no test yet."""
+  """Returns the last test error in percent, or None without a test."""
   errors = error_curve(course).values
   return float(errors[-1]) if len(errors) else None
 
 
 def _names(configs: Mapping[Path, Config]) -> dict[Path, str]:
-  """What sets each run apart from the others, the seed aside."""
+  """Names each run by the fields that distinguish it, other than the seed."""
   flat: dict[Path, dict[str, Any]] = {
     workdir: flatten(config) for workdir, config in configs.items()
   }
-  # Runs that differ in these may still be repetitions of each other.
+  # Runs that differ only in these fields are repetitions of each other.
   alike = {'seed'} | {
     field.name
     for config in configs.values()
@@ -105,7 +105,7 @@ def _names(configs: Mapping[Path, Config]) -> dict[Path, str]:
   ]
   return {
     workdir: ', '.join(f'{field}={values.get(field)}' for field in told)
-    or 'all alike'
+    or 'same settings'
     for workdir, values in flat.items()
   }
 
@@ -113,7 +113,7 @@ def _names(configs: Mapping[Path, Config]) -> dict[Path, str]:
 def _by_group(
   groups: Mapping[str, Sequence[Path]], curves: Mapping[Path, Curve]
 ) -> dict[str, list[Curve]]:
-  """The curves of each group, without the empty ones."""
+  """Returns the non-empty curves of each group."""
   found = {
     name: [curves[w] for w in workdirs if len(curves[w].epochs)]
     for name, workdirs in groups.items()

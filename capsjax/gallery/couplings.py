@@ -1,4 +1,4 @@
-"""Coupling maps: where in an image the winning class has its votes from."""
+"""Coupling maps: where in an image votes for the winning class come from."""
 
 from typing import TYPE_CHECKING
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 def draw(
   trained: TrainedRun, positions: Int[np.ndarray, ' n']
 ) -> 'matplotlib.figure.Figure | None':
-  """Draws the map of some test images.
+  """Draws the coupling maps of test images.
 
   Args:
     trained: the run.
-    positions: of the images in the test set.
+    positions: positions of the images in the test set.
 
   Returns:
-    The figure, or None where the class capsules are not routed from primary
-    capsules, which have a place in the image.
+    The figure. None if the class capsules are not routed directly from primary
+    capsules, since only those have a position in the image.
   """
   experiment = trained.experiment
-  # A model without capsules has no such field.
+  # Models without capsules lack this field.
   if getattr(experiment.model, 'hidden_capsules', True):
     return None
   dataset = experiment.dataset

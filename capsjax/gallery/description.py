@@ -1,4 +1,4 @@
-"""The report of one run: its figures, its course, what it learned."""
+"""The report of one run: results, training curves, what it learned."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -26,10 +26,10 @@ from capsjax.visualization import (
   curves_figure,
 )
 
-# Of the mistakes, those made most confidently.
+# The number of most confident mistakes to show.
 _NUM_MISTAKES = 20
 
-# Of all test images.
+# The scores of all test images.
 _Scores = Float[np.ndarray, 'n num_classes']
 
 
@@ -43,9 +43,9 @@ def description(trained: TrainedRun) -> list[Section]:
     Sections of a report.
 
   Raises:
-    UserError: if the run has written nothing yet.
+    UserError: if the run has no metrics yet.
   """
-  # What came after the checkpoint is another network.
+  # Metrics after the checkpoint are of another state of the network.
   course = [
     line for line in read_course(trained.folder) if line['step'] <= trained.step
   ]
@@ -69,7 +69,7 @@ def description(trained: TrainedRun) -> list[Section]:
 
 
 def _all_scores(trained: TrainedRun) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
-  """The scores of all test examples, and which are predicted right."""
+  """Returns the scores of all test examples, and which are correct."""
   scores, is_right = [], []
   with tqdm(
     total=trained.experiment.test_size,
@@ -106,7 +106,7 @@ def _summary(
   return Table(('', ''), list(rows.items()))
 
 
-# Panels of curves: a heading, then a label and the quantity's name of each.
+# Panels of curves: the heading, then the label and metric of each curve.
 _PANELS = {
   'loss': {'training': 'train/loss', 'test': 'test/loss'},
   'accuracy': {'training': 'train/accuracy', 'test': 'test/accuracy'},
@@ -134,7 +134,7 @@ def _course(course: list[Line]) -> Section:
   if rows:
     table = Table(('epoch', 'test error'), rows)
     blocks.append(Block('Test error by epoch', table=table))
-  return Section('Course', blocks)
+  return Section('Training', blocks)
 
 
 def _classes(trained: TrainedRun, scores: _Scores) -> Section:
@@ -167,14 +167,14 @@ def _pictures(trained: TrainedRun, scores: _Scores) -> list[Section]:
   right = np.flatnonzero(is_right)[
     : trained.experiment.config.pictures.num_images
   ]
-  # How much longer the capsule that won is than that of the label.
+  # How much longer the winning capsule is than the capsule of the label.
   lead = scores.max(-1) - scores[np.arange(len(labels)), labels]
   worst = np.argsort(-lead, kind='stable')[:_NUM_MISTAKES]
   worst = worst[~is_right[worst]]
   one_of_each = one_of_each_class(labels, is_right)
   sections = []
   if len(worst):
-    note = 'Those whose wrong capsule is longest beside the right one.'
+    note = 'Sorted by how much longer the wrong capsule is than the right one.'
     figure = reconstructions.draw(trained, worst)
     sections.append(
       Section('Worst mistakes', [Block(note=note, figure=figure)])
@@ -183,8 +183,8 @@ def _pictures(trained: TrainedRun, scores: _Scores) -> list[Section]:
     figure = reconstructions.draw(trained, right)
     sections.append(Section('Reconstructions', [Block(figure=figure)]))
   note = (
-    'Each row changes one dimension of the class capsule of a test image by '
-    'what is written above.'
+    'Each row changes one dimension of the class capsule of a test image, by '
+    'the number above each column.'
   )
   pictures = perturbations.draw(trained, one_of_each)
   sections.append(Section('Perturbations', [Block(note=note, figure=pictures)]))
@@ -207,8 +207,8 @@ def _couplings(trained: TrainedRun, scores: _Scores) -> list[Section]:
   is_right = scores.argmax(-1) == labels
   figure = couplings.draw(trained, one_of_each_class(labels, is_right))
   note = (
-    'What the primary capsules of a place add to the capsule that won, in the '
-    'last routing iteration: coupling times vote, along the capsule.'
+    'What the primary capsules at each position add to the winning capsule in '
+    'the last routing iteration: coupling times vote, along that capsule.'
   )
   block = Block(note=note, figure=figure)
   return [] if figure is None else [Section('Couplings', [block])]

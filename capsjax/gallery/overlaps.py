@@ -1,4 +1,4 @@
-"""Images of two objects and what the network tells apart in them."""
+"""Test images of two objects above the reconstructions of each."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ def draw(
 
   Args:
     trained: a run on images of two objects.
-    positions: of the examples.
+    positions: positions of the examples in the test set.
   """
   batch = trained.inference.examples(positions)
   output = trained.inference.apply(trained.params, positions)
@@ -33,7 +33,7 @@ def draw(
     )
     return np.stack([first, second], 1)
 
-  # Of the first object and of the class that is least likely to be there.
+  # The class of the first object, and the class with the lowest score.
   absent = np.stack([labels[:, 0], output.scores.argmin(-1)], 1)
   return overlap_figure(
     batch.images,

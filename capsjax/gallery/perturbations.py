@@ -1,4 +1,4 @@
-"""Class capsules of test images, changed by dimension and offset."""
+"""Reconstructions of test images from perturbed class capsules."""
 
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 def draw(
   trained: TrainedRun, positions: Int[np.ndarray, ' n']
 ) -> 'matplotlib.figure.Figure':
-  """Draws the capsules of some test images, changed by dimension and offset.
+  """Draws reconstructions of test images from perturbed class capsules.
 
   Args:
     trained: the run.
-    positions: of the images in the test set.
+    positions: positions of the images in the test set.
   """
   experiment, dataset = trained.experiment, trained.experiment.dataset
   pictures, labels = experiment.config.pictures, dataset.test.labels[positions]
@@ -29,7 +29,7 @@ def draw(
   chosen = capsules[np.arange(len(labels)), labels]
   perturbed = perturb_capsules(chosen, offsets)
   shape = perturbed.shape[:3]
-  # Only the capsule of the label is decoded: the others may be anything.
+  # Only the capsule of the label is decoded, so the others are arbitrary.
   everywhere = np.broadcast_to(
     perturbed[..., None, :], (*shape, *capsules.shape[1:])
   )

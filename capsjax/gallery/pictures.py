@@ -1,4 +1,4 @@
-"""What the commands that draw have in common."""
+"""Helpers for the commands that draw."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ _DOTS_PER_INCH = 120
 
 
 def has_decoder(trained: TrainedRun) -> bool:
-  """Whether the model of a run can reconstruct."""
+  """Returns whether the model of a run can reconstruct images."""
   return getattr(trained.experiment.model, 'has_decoder', False)
 
 
 def require_decoder(trained: TrainedRun) -> None:
-  """Refuses a run whose model cannot reconstruct.
+  """Checks that the model of a run can reconstruct images.
 
   Raises:
     UserError: if it has no decoder.
@@ -33,31 +33,31 @@ def require_decoder(trained: TrainedRun) -> None:
 
 
 def require_single_objects(trained: TrainedRun) -> None:
-  """Refuses a run on images that show several objects.
+  """Checks that each image of a run shows one object.
 
   Raises:
-    UserError: if there are several.
+    UserError: if images show several objects.
   """
   if trained.experiment.examples.num_objects > 1:
     raise UserError(
-      f'the images of {trained.folder} show several objects, and this is for '
-      'one; see them with reconstruct or report'
+      f'the images of {trained.folder} show several objects, but this command '
+      'supports only one; use reconstruct or report'
     )
 
 
 def save_figure(figure: 'matplotlib.figure.Figure', path: Path) -> Path:
-  """Writes a PNG file and tells where it is.
+  """Writes a figure as a PNG file and prints its path.
 
-  The same figure, made anew, gives the same bytes.
+  The same figure always gives the same bytes.
 
   Args:
-    figure: what to write.
-    path: the file; its folder is made if absent.
+    figure: the figure to write.
+    path: the file; its folder is created if needed.
 
   Returns:
-    The file.
+    The path of the file.
   """
-  # Without the name and version of the program, which differ by machine.
+  # Leaves out the name and version of the program, which differ by machine.
   write_file(
     path,
     lambda file: figure.savefig(

@@ -19,7 +19,7 @@ def draw(
 
   Args:
     trained: the run.
-    positions: of the images in the test set.
+    positions: positions of the images in the test set.
   """
   dataset, params = trained.experiment.dataset, trained.params
   labels, inference = dataset.test.labels[positions], trained.inference

@@ -1,14 +1,14 @@
-"""Saving the checkpoints of a run: the latest and the best, each atomic.
+"""Saves the checkpoints of a run, the latest and the best, atomically.
 
     <directory>/latest/<step>/{state,manifest}    the newest, and some others
-    <directory>/best/<step>/{state,manifest}      the one judged best so far
+    <directory>/best/<step>/{state,manifest}      the best one so far
 
 Orbax writes the arrays in the background and renames the finished folder into
-place, so a killed run leaves whole checkpoints only. It does not notice damage
-that comes later, so a manifest with checksums lies beside the arrays
-(`manifest.py`), by which `restoring.py` tells.
+place, so a killed run leaves only complete checkpoints. Orbax does not notice
+later damage, so a manifest with checksums (`manifest.py`) is saved beside the
+arrays, and `restoring.py` checks it.
 
-The state is a pytree of plain arrays, the same on every device and process; it
+The state is a pytree of plain arrays, the same on every device and process. It
 is saved from the host, so any number of devices can load it.
 """
 
@@ -30,18 +30,19 @@ from capsjax.runs.manifest import make_manifest
 class Checkpointer:
   """Saves the checkpoints of one run; a context manager.
 
-  A save returns once the state is copied; the writing goes on behind, and the
-  next save of the same kind waits for it. In a run of several processes all of
-  them make the same calls, on a folder that all of them see.
+  A save returns once the state is copied and continues in the background; the
+  next save of the same kind waits for it. Saving is a collective operation: all
+  processes of a run make the same calls, on a folder that all of them see.
 
   Args:
-    directory: where `latest/` and `best/` go; made if absent.
-    keep_latest: how many of the latest stay; one more while one is written.
-    keep_every: the latest of steps that are multiples of it stay for good; none
-      if 0.
+    directory: the parent of `latest/` and `best/`; created if needed.
+    keep_latest: how many of the latest checkpoints to keep; there is one more
+      while a new one is written.
+    keep_every: the latest checkpoints at multiples of this step are kept for
+      good; none if 0.
 
   Raises:
-    UserError: (here or from a later call) the folder cannot be written.
+    UserError: (here or in a later call) if the folder cannot be written.
   """
 
   def __init__(
@@ -58,20 +59,20 @@ class Checkpointer:
     self._best = _Shelf(directory / 'best', 1, 0)
 
   def save_latest(self, step: int, state: Any) -> None:
-    """Saves the state after `step` steps; older ones go once it is whole."""
+    """Saves the state after `step` steps; deletes old ones once complete."""
     self._latest.save(step, state, metric=None)
 
   def save_best(self, step: int, state: Any, *, metric: float) -> None:
-    """Saves the state that the caller found best; `metric` says how good."""
+    """Saves the best state so far, which scored `metric`."""
     self._best.save(step, state, metric=float(metric))
 
   def wait(self) -> None:
-    """Returns once everything that was saved is on disk."""
+    """Waits until everything that was saved is on disk."""
     self._latest.wait()
     self._best.wait()
 
   def close(self) -> None:
-    """Waits as `wait` does, and lets go of the background threads."""
+    """Waits as `wait` does, and stops the background threads."""
     try:
       self._latest.close()
     finally:
@@ -85,7 +86,7 @@ class Checkpointer:
 
 
 class _Shelf:
-  """One folder of checkpoints named by step; the newest few and others stay."""
+  """A folder of checkpoints named by step, which deletes old ones."""
 
   def __init__(self, folder: Path, keep: int, keep_every: int) -> None:
     self._folder = folder
@@ -99,11 +100,11 @@ class _Shelf:
       (folder / '.writable').unlink(missing_ok=True)
     self._writer = ocp.AsyncCheckpointer(
       ocp.CompositeCheckpointHandler(),
-      # Else, where a folder cannot be made, the exit waits five minutes for it.
+      # Otherwise, if a folder cannot be created, exiting takes five minutes.
       async_options=ocp.options.AsyncOptions(
         create_directories_asynchronously=False
       ),
-      # The two shelves write at once and must not meet at one barrier.
+      # The two shelves write concurrently and must not share a barrier.
       multiprocessing_options=ocp.options.MultiprocessingOptions(
         barrier_sync_key_prefix=folder.name
       ),
@@ -144,16 +145,16 @@ class _Shelf:
     for half_written in self._folder.glob('*.orbax-checkpoint-tmp*'):
       shutil.rmtree(half_written)
     if path.exists():
-      # A resumed run saves this step again; till then the old one stays.
+      # A resumed run saves this step again; until then, the old one stays.
       replaced = path.with_name(f'{path.name}.replaced')
       shutil.rmtree(replaced, ignore_errors=True)
       path.rename(replaced)
 
   def _prune(self, newest: int) -> None:
-    """Deletes what is not to stay: older, replaced and later ones.
+    """Deletes old, replaced and later checkpoints.
 
-    A step beyond the one just saved is one that the run could not be resumed
-    from: damaged, or of a future that is now trained anew.
+    A step later than the one just saved is either damaged, so that the run
+    could not resume from it, or is now being trained anew.
     """
     names = [path.name for path in self._folder.iterdir()]
     steps = sorted(int(n) for n in names if n.isdecimal() and int(n) <= newest)
@@ -167,7 +168,7 @@ class _Shelf:
 
 @contextmanager
 def _write_errors_for_user(folder: Path) -> Iterator[None]:
-  """A full disk or a forbidden folder is not a defect of the program's."""
+  """Turns write errors into a UserError: they are not defects of capsjax."""
   try:
     yield
   except (OSError, ValueError) as error:  # TensorStore raises ValueError.
@@ -178,5 +179,5 @@ def _write_errors_for_user(folder: Path) -> Iterator[None]:
 
 
 def _is_not_raised_too(record: logging.LogRecord) -> bool:
-  """False for the traceback Orbax logs of an exception it raises as well."""
+  """Filters out tracebacks that Orbax logs and also raises."""
   return record.levelno != logging.ERROR or 'orbax' not in record.pathname

@@ -1,7 +1,7 @@
-"""Reading and saving configurations.
+"""Reads and saves configurations.
 
-A configuration is an `ml_collections.ConfigDict` in a file of `configs/` and on
-the command line, and a `Config` everywhere below.
+Files in `configs/` and the command line use `ml_collections.ConfigDict`; all
+other code uses `Config`.
 """
 
 import dataclasses
@@ -27,12 +27,12 @@ from capsjax.runs.config import (
   LossConfig,
 )
 
-# The classes of sections that depend on `model_name`.
+# Sections whose class depends on `model_name`.
 _OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
   'baseline': {'model': BaselineConfig, 'loss': None},
 }
-# Where fields of older runs are now.
+# Fields of older runs, and where they are now.
 _MOVED = {
   f'model.{name}': f'model.routing.{name}'
   for name in ('num_iterations', 'stop_gradient', 'leaky')
@@ -40,33 +40,33 @@ _MOVED = {
 
 
 def default_config() -> ConfigDict:
-  """The settings that every configuration starts from.
+  """Returns the settings that every configuration starts from.
 
   Returns:
-    The paper's for MNIST, as a `ConfigDict`; `python -m capsjax.main
-    --help-config` lists them with their meaning.
+    The paper's settings for MNIST, as a `ConfigDict`; `python -m capsjax.main
+    --help-config` lists them with their meanings.
   """
   return ConfigDict(dataclasses.asdict(Config()))
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
-  """Reads a configuration and changes fields of it.
+  """Reads a configuration, applies overrides and checks it.
 
   Args:
-    path: a Python file with `get_config()`, or the JSON file of a run.
-    overrides: `--config.FIELD=VALUE` each.
+    path: a Python file with `get_config()`, or the `config.json` of a run.
+    overrides: strings of the form `--config.FIELD=VALUE`.
 
   Returns:
-    The configuration, checked.
+    The configuration.
 
   Raises:
-    UserError: if there is no such file, or a field or value makes no sense.
+    UserError: if there is no such file, or a field or value is invalid.
   """
   path = Path(path)
   if not path.is_file():
     raise UserError(
-      f'no configuration {path}; there are some in the folder configs/ of a '
-      'checkout of capsjax, from which relative paths should start'
+      f'no configuration {path}; a checkout of capsjax has some in configs/: '
+      'run the command in the checkout, or give a full path'
     )
   if path.suffix == '.json':
     config = ConfigDict(dataclasses.asdict(_read_json(path)))
@@ -76,43 +76,43 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
 
 
 def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
-  """Makes a configuration of nested values.
+  """Creates a configuration from nested dictionaries.
 
   Args:
     values: fields by name; a tuple may be a list.
-    is_older: whether a field that is not there is one that the run is older
-      than; otherwise it has its default.
+    is_older: whether the values are from an older run. If so, a missing field
+      gets the value that runs had before the field existed; otherwise, it gets
+      its default.
 
   Raises:
-    UserError: if a field is unknown or missing, or a value makes no sense.
+    UserError: if a field is unknown or missing, or a value is invalid.
   """
   of_model = _OF_MODEL.get(str(values.get('model_name')), _OF_MODEL['capsnet'])
   return _section(Config, values, '', is_older, of_model)
 
 
 def to_json(config: Config) -> str:
-  """The text of a run's `config.json`."""
+  """Returns the text of a run's `config.json`."""
   return json.dumps(dataclasses.asdict(config), indent=2, sort_keys=True) + '\n'
 
 
 def save_config(config: Config, path: Path) -> None:
-  """Writes the `config.json` of a run."""
+  """Writes a run's `config.json`."""
   write_file(path, to_json(config))
 
 
 def require_continues(
   config: Config, path: Path, *, option: str = '--workdir'
 ) -> None:
-  """Refuses to continue a run with a configuration that computes another.
+  """Refuses to resume a run with a configuration that computes another run.
 
   Args:
-    config: the configuration of now.
-    path: the `config.json` of the run; there may be none.
-    option: what names another folder, for the message.
+    config: the new configuration.
+    path: the `config.json` of the run, which need not exist.
+    option: the option that chooses the run's folder, for the message.
 
   Raises:
-    UserError: if there is a run that differs in more than its length or in
-      what it prints.
+    UserError: if the run exists and differs in a field that may not change.
   """
   if not path.exists():
     return
@@ -122,13 +122,13 @@ def require_continues(
     if old.get(name) != new.get(name):
       raise UserError(
         f'{path.parent} holds a run with {name}={old.get(name)!r}, not '
-        f'{new.get(name)!r}; choose another {option}, or continue it with '
+        f'{new.get(name)!r}; choose another {option}, or resume the run with '
         'its own configuration'
       )
 
 
 def describe_fields() -> str:
-  """Every field with its default, its meaning and its values, as text."""
+  """Returns the text of `--help-config`: all defaults, meanings and values."""
   lines = []
   for found in fields.named_fields(Config()):
     values = f' Must be {found.rule.meaning}.' if found.rule.meaning else ''
@@ -146,7 +146,7 @@ def _section(
   is_older: bool,
   of_model: Mapping[str, type[Any] | None],
 ) -> Any:
-  """Makes a section, and the sections in it."""
+  """Creates a section and the sections nested in it."""
   if not isinstance(values, Mapping):
     raise UserError(
       f'config.{prefix.rstrip(".")} is {values!r}, not a section of fields; '
@@ -169,7 +169,7 @@ def _section(
         _require_none(inside, f'{prefix}{name}')
         found[name] = None
         continue
-      # Absent fields of these always had their defaults.
+      # Fields missing from these sections always had their defaults.
       are_older = is_older and name not in of_model
       found[name] = _section(sub, inside, f'{prefix}{name}.', are_older, {})
     elif name in values:
@@ -185,8 +185,8 @@ def _section(
 def _require_none(values: Mapping[str, Any], section: str) -> None:
   if values:
     raise UserError(
-      f'a baseline has no use for {section}.{min(values)}; leave out of the '
-      f'configuration what it does not use: config.{section} = ConfigDict()'
+      f'a baseline has no use for {section}.{min(values)}; in the file of the '
+      f'configuration, set config.{section} = ConfigDict()'
     )
 
 
@@ -229,7 +229,7 @@ def _field_names(factory: type[Any], prefix: str) -> list[str]:
 
 
 def _read_python(path: Path) -> ConfigDict:
-  """Runs `get_config` of a file, which may import its neighbours."""
+  """Runs `get_config` of a file, which may import files beside it."""
   root = str(path.resolve().parent.parent)
   sys.path.insert(0, root)
   try:
@@ -260,7 +260,7 @@ def _read_json(path: Path) -> Config:
 
 
 def _move(values: dict[str, Any]) -> None:
-  """Puts fields of older runs where they are now."""
+  """Moves fields of older runs to where they are now."""
   for old, new in _MOVED.items():
     place, name = values, old
     while '.' in name:
@@ -275,7 +275,7 @@ def _move(values: dict[str, Any]) -> None:
 
 
 def _with_tuples(value: Any) -> Any:
-  """JSON has lists where a configuration has tuples."""
+  """Converts lists to tuples, which JSON does not have."""
   if isinstance(value, list | tuple):
     return tuple(map(_with_tuples, value))
   return value

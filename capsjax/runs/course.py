@@ -1,4 +1,4 @@
-"""What a run wrote of its course into `metrics.jsonl`."""
+"""Reads the training history of a run from `metrics.jsonl`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,13 +14,13 @@ Line = dict[str, Any]
 
 
 def read_course(folder: RunFolder) -> list[Line]:
-  """The lines of a run's metrics; one that is not whole is left out.
+  """Reads the metrics of a run, skipping incomplete lines.
 
   Args:
-    folder: that of the run.
+    folder: the folder of the run.
 
   Raises:
-    UserError: if there are none.
+    UserError: if there are no metrics yet.
   """
   path = folder.metrics
   if not path.is_file():
@@ -28,12 +28,14 @@ def read_course(folder: RunFolder) -> list[Line]:
   lines = path.read_bytes().splitlines(keepends=True)
   course = [found for line in lines if (found := read_line(line))]
   if not course:
-    raise UserError(f'{path} is empty yet; train the run for some steps first')
+    raise UserError(
+      f'{path} is still empty; train the run for some steps first'
+    )
   return course
 
 
 def curve(course: Sequence[Line], name: str) -> Curve:
-  """One of the quantities over the epochs; empty if it was never written."""
+  """Returns one metric by epoch; empty if it was never written."""
   found = [r for r in course if r.get(name) is not None]
   return Curve(
     np.array([r['epoch'] for r in found], float),
@@ -42,13 +44,13 @@ def curve(course: Sequence[Line], name: str) -> Curve:
 
 
 def error_curve(course: Sequence[Line]) -> Curve:
-  """The test error in percent over the epochs."""
+  """Returns the test error in percent by epoch."""
   epochs, accuracies = curve(course, 'test/accuracy')
   return Curve(epochs, 100 * (1 - accuracies))
 
 
 def training_seconds(course: Sequence[Line], batch_size: int) -> float:
-  """How long the steps took, by the speeds that were written with them."""
+  """Computes the time that the steps took from their logged speeds."""
   seconds, last_step = 0.0, 0
   for line in course:
     speed = line.get('train/images_per_second')

@@ -1,4 +1,8 @@
-"""What a run keeps of its data set, to know it again or do without it."""
+"""A run's record of its data set: `dataset.json`.
+
+With it, a resumed run can check that the data are the same, and predictions
+need no data.
+"""
 
 import json
 from typing import Any
@@ -12,7 +16,7 @@ from capsjax.runs.folder import RunFolder
 
 
 def save_dataset_file(dataset: Dataset, folder: RunFolder) -> None:
-  """Writes the classes and the shape of the images into the folder of a run."""
+  """Writes the classes and the image shape into the folder of a run."""
   text = json.dumps(_describe(dataset), indent=2) + '\n'
   write_file(folder.dataset, text)
 
@@ -28,40 +32,40 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
 
 
 def require_same_dataset(dataset: Dataset, folder: RunFolder) -> None:
-  """Refuses to continue a run with data that are plainly others.
+  """Refuses to resume a run with data that are clearly different.
 
-  They may lie in another folder than before, or come in another order.
+  The data may have moved to another folder or come in another order.
 
   Args:
-    dataset: the data of now.
-    folder: perhaps with a run in it.
+    dataset: the data to train on.
+    folder: a folder that may hold a run.
 
   Raises:
-    UserError: if the classes, the number of training images of one, or the
-      shape of the images differ.
+    UserError: if the classes, the number of training images of a class, or the
+      image shape differ.
   """
   try:
     text = folder.dataset.read_text(encoding='utf-8')
     found = dict(json.loads(text))
   except (OSError, TypeError, ValueError):
-    return  # There is none, or a damaged one, which is written anew.
+    return  # The file is missing or damaged and will be written anew.
   now = _describe(dataset)
   if any(found[name] != now[name] for name in found.keys() & now.keys()):
     raise UserError(
-      f'{folder} holds a run on other data: its {folder.dataset.name} tells '
-      'which; '
-      'choose another --workdir, or name those data in --config.data_dir'
+      f'{folder} holds a run on other data, which its {folder.dataset.name} '
+      'describes; '
+      'choose another --workdir, or set --config.data_dir to those data'
     )
 
 
 def load_dataset_file(folder: RunFolder) -> Dataset | None:
-  """A stand-in for the data set of a run: black images that take no memory.
+  """Returns a stand-in for the data of a run: black images, no memory.
 
   Args:
-    folder: that of the run.
+    folder: the folder of the run.
 
   Returns:
-    The data set; None if the run has no such file.
+    The data set, or None if the run has no `dataset.json`.
 
   Raises:
     UserError: if the file is damaged.

@@ -1,13 +1,14 @@
-"""Whether the capsules of a run are alive: in one line."""
+"""Diagnoses saturated, dead and idly routed capsules in one line."""
 
 from collections.abc import Iterator, Mapping
 
 from capsjax.models import CapsNet
 from capsjax.runs.experiment import Experiment
 
-# Capsules are saturated above this mean length, if it differs by less than this
-# between images; a layer is dead if more than this share of it is short; and
-# routing is idle if the entropy of its couplings stays above this.
+# Capsules are saturated if their mean length is above _SATURATED_LENGTH and
+# varies between images by less than _LEAST_DEVIATION; a layer is dead if more
+# than _DEAD_SHARE of its lengths are short; routing is idle if the entropy of
+# its couplings stays above _IDLE_ENTROPY.
 _SATURATED_LENGTH, _LEAST_DEVIATION = 0.95, 0.05
 _DEAD_SHARE = 0.95
 _IDLE_ENTROPY = 0.99
@@ -16,14 +17,14 @@ _IDLE_ENTROPY = 0.99
 def diagnosis_line(
   experiment: Experiment, diagnosis: Mapping[str, float]
 ) -> str | None:
-  """Says which layers of capsules are saturated, dead, or routed idly.
+  """Names the capsule layers that are saturated, dead, or routed idly.
 
   Args:
-    experiment: what is trained.
-    diagnosis: the numbers of `Experiment.diagnose`.
+    experiment: the experiment being trained.
+    diagnosis: the result of `Experiment.diagnose`.
 
   Returns:
-    The line; None if there is nothing to say.
+    The line, or None if all layers are well.
   """
   layers: dict[str, dict[str, float]] = {}
   for name, number in diagnosis.items():
@@ -48,7 +49,7 @@ def _of_lengths(
     if isinstance(model, CapsNet) and model.primary_scale == 1:
       remedy = f'model.primary_scale={1 / model.num_types:g}'
     yield (
-      f'are saturated (lengths of {length:.2f}, which differ by '
+      f'are saturated (lengths of {length:.2f}, which vary by '
       f'{deviation:.3f} between images): try --config.{remedy}'
     )
   if numbers['share_short'] > _DEAD_SHARE:
@@ -59,7 +60,7 @@ def _of_lengths(
 
 
 def _of_routing(numbers: Mapping[str, float]) -> Iterator[str]:
-  """Nothing of capsules that are not routed, or with one iteration."""
+  """Yields nothing for layers without routing or with one iteration."""
   iterations = [
     int(name.removeprefix('coupling_entropy_'))
     for name in numbers

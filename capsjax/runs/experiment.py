@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run."""
+"""Builds the parts of a run from its configuration."""
 
 import dataclasses
 import functools
@@ -56,14 +56,14 @@ class Experiment:
 
   Attributes:
     config: the configuration.
-    dataset: the images.
-    examples: how examples are made of them.
-    devices: what computes.
+    dataset: the images and labels.
+    examples: makes examples from the images.
+    devices: the devices to compute on.
     model: the network.
-    objective: what it is trained for.
-    optimizer: how.
+    objective: the loss function.
+    optimizer: the gradient transformation.
     schedule: the learning rate by step.
-    keys: all randomness.
+    keys: one PRNG key per source of randomness.
   """
 
   config: Config
@@ -87,8 +87,8 @@ class Experiment:
       dataset: replaces the data set that the configuration names.
 
     Raises:
-      UserError: if a value of the configuration does not make sense, or the
-        data are not there.
+      UserError: if a value of the configuration is invalid or the data are
+        missing.
     """
     devices = Devices(limit=config.num_devices)
     if dataset is None:
@@ -135,12 +135,12 @@ class Experiment:
 
   @property
   def steps_per_epoch(self) -> int:
-    """Steps of an epoch; images that fill no batch are left out of it."""
+    """Steps per epoch; an epoch leaves out images that fill no batch."""
     return len(self.dataset.train) // self.config.batch_size
 
   @property
   def image_shape(self) -> tuple[int, int, int]:
-    """Height, width and channels of what the model is given."""
+    """Height, width and channels of the model's input."""
     return self.examples.image_shape(self.dataset.image_shape)
 
   @property
@@ -149,7 +149,7 @@ class Experiment:
     return self.examples.test_size(len(self.dataset.test))
 
   def create_state(self) -> TrainState:
-    """The state before the first step."""
+    """Creates the state before the first step."""
     return create_state(
       self.model,
       self.optimizer,
@@ -158,7 +158,7 @@ class Experiment:
     )
 
   def state_template(self) -> TrainState:
-    """Shapes and types of the state, for restoring.
+    """Returns the shapes and types of the state, for restoring.
 
     Raises:
       UserError: if the model cannot be built for the images.
@@ -172,15 +172,15 @@ class Experiment:
       ) from error
 
   def data_of(self, split: Split) -> DeviceData:
-    """A split, on every device, or in the host's memory if it is streamed.
+    """Returns a split on every device, or in host memory if streamed.
 
-    It is sent there once, and stays there.
+    A split is transferred once and stays there.
     """
     if id(split) not in self._data:
       data = self.examples.arrange(DeviceData(split.images, split.labels))
       if not self.config.stream_images:
         data = self.devices.replicate(data)
-      # The split is kept too, for its `id` to be no other's.
+      # Keeping the split too makes sure that its `id` is not reused.
       self._data[id(split)] = split, data
     return self._data[id(split)][1]
 
@@ -189,12 +189,13 @@ class Experiment:
     return {}
 
   def steps(self, keys: RunKeys, *, share: int, axis_name: str) -> Steps:
-    """What trains one device, with keys that may be another seed's.
+    """Creates the training steps of one device.
 
     Args:
-      keys: all randomness.
-      share: examples of a batch that a device takes.
-      axis_name: of the devices.
+      keys: one PRNG key per source of randomness; may differ from `self.keys`,
+        to train with another seed.
+      share: the number of examples of a batch per device.
+      axis_name: name of the device axis.
     """
     train_step = create_train_step(
       self.model.apply,
@@ -217,7 +218,7 @@ class Experiment:
     )
 
   def train_fn(self) -> TrainFn:
-    """The compiled training function."""
+    """Returns the compiled training function."""
     share = self.devices.share(self.config.batch_size)
     steps = self.steps(self.keys, share=share, axis_name=DEVICE_AXIS)
     train_fn = self.devices.train_fn(steps)
@@ -236,15 +237,15 @@ class Experiment:
     split: Split,
     on_batch: Callable[[int], None] = lambda count: None,
   ) -> Results:
-    """Measures on every example of a split.
+    """Evaluates every example of a split.
 
     Args:
       params: the model's parameters, on every device.
-      split: one of the data set's.
-      on_batch: called with the number of examples that are under way.
+      split: a split of the data set.
+      on_batch: called with the number of examples dispatched so far.
     """
     size = self.examples.test_size(len(split))
-    # Padded examples do not count, so any multiple will do.
+    # Padded examples do not count, so any multiple of the devices will do.
     batch_size = self.devices.multiple(self.config.batch_size)
     return evaluate(
       self._eval_fn,
@@ -267,16 +268,16 @@ class Experiment:
     return stream_evaluation(eval_fn, self.devices.replicate)
 
   def diagnose(self, params: Any) -> dict[str, float]:
-    """Capsule statistics and gradient norms on the first training images.
+    """Measures capsules and gradient norms on the first training images.
 
     Args:
       params: the model's parameters, on every device.
 
     Returns:
-      Numbers by name: 'capsules/LAYER/STATISTIC', as `capsule_statistics` has
-      them, and 'gradient_norm/PART'.
+      Numbers by name: 'capsules/LAYER/STATISTIC', as `capsule_statistics`
+      returns them, and 'gradient_norm/PART'.
     """
-    # As many as a training step has room for.
+    # A training step has memory for this many.
     count = min(self.config.batch_size, len(self.dataset.train))
     data, positions = self.data_of(self.dataset.train), np.arange(count)
     if self.config.stream_images:
@@ -306,7 +307,7 @@ class Experiment:
     return diagnose
 
   def scalars(self, split: str, results: Results) -> dict[str, float]:
-    """Results as single numbers by name, such as 'test/margin_loss'."""
+    """Returns results as numbers by name, such as 'test/margin_loss'."""
     numbers = {
       'accuracy': results.accuracy,
       'loss': results.loss,
@@ -317,5 +318,5 @@ class Experiment:
 
 
 def count_parameters(params: Any) -> int:
-  """The number of parameters in a pytree."""
+  """Returns the number of parameters in a pytree."""
   return sum(leaf.size for leaf in jax.tree.leaves(params))

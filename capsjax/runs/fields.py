@@ -1,4 +1,4 @@
-"""Fields of a configuration: each with its meaning and the values it takes."""
+"""Configuration fields, each with a meaning and a rule for its values."""
 
 import dataclasses
 import math
@@ -9,11 +9,11 @@ from capsjax.errors import UserError
 
 
 class Rule(NamedTuple):
-  """Which values of a field make sense.
+  """A rule that the values of a field must satisfy.
 
   Attributes:
-    holds: whether a value does.
-    meaning: completes "it must be"; '' if any value of the right type does.
+    holds: whether a value satisfies the rule.
+    meaning: completes "it must be"; '' if every value of the right type does.
   """
 
   holds: Callable[[Any], bool]
@@ -40,19 +40,19 @@ _REQUIRED = object()
 
 
 def at_least(least: int | float) -> Rule:
-  """A finite number, not below `least`."""
+  """Accepts finite numbers not below `least`."""
   return Rule(
     lambda value: math.isfinite(value) and value >= least, f'at least {least}'
   )
 
 
 def between(least: int | float, most: int | float) -> Rule:
-  """A number from `least` to `most`."""
+  """Accepts numbers from `least` to `most`, both included."""
   return Rule(lambda value: least <= value <= most, f'from {least} to {most}')
 
 
 def one_of(*values: Any) -> Rule:
-  """One of these values."""
+  """Accepts any of the given values."""
   *others, last = map(repr, values)
   return Rule(lambda value: value in values, f'{", ".join(others)} or {last}')
 
@@ -68,13 +68,13 @@ def field(
   """Declares a field of a configuration.
 
   Args:
-    default: its value in `configs/base.py`.
-    meaning: for the user.
-    rule: which values make sense.
-    may_change: whether a run may be continued with another value: it does not
-      change what is computed, or (`num_epochs`) only how much of it.
-    before: the value of runs that are older than the field; a run without a
-      field that has no such value is damaged.
+    default: the value in `configs/base.py`.
+    meaning: the description in `--help-config`.
+    rule: which values are valid.
+    may_change: whether a run may be resumed with another value. Such a field
+      does not change what is computed, or (`num_epochs`) only how much of it.
+    before: the value for runs that are older than the field. A run that lacks a
+      field without such a value is damaged.
   """
   return dataclasses.field(
     default=default,
@@ -88,21 +88,21 @@ def field(
 
 
 def section(factory: type, meaning: str) -> Any:
-  """Declares fields that belong together, a dataclass of their own."""
+  """Declares a section: a dataclass of fields that belong together."""
   return dataclasses.field(
     default_factory=factory, metadata={'meaning': meaning}
   )
 
 
 class NamedField(NamedTuple):
-  """A field of a configuration.
+  """A field of a configuration, with its value.
 
   Attributes:
-    name: dotted, such as 'optimizer.learning_rate'.
-    value: of this configuration.
-    meaning: as given to `field`, like the next two.
-    rule: see there.
-    may_change: see there.
+    name: the dotted name, such as 'optimizer.learning_rate'.
+    value: its value in this configuration.
+    meaning: as for `field`, and so are the next two.
+    rule: as for `field`.
+    may_change: as for `field`.
   """
 
   name: str
@@ -113,7 +113,7 @@ class NamedField(NamedTuple):
 
 
 def named_fields(config: Any, prefix: str = '') -> Iterator[NamedField]:
-  """All fields of a configuration, or of a section of it."""
+  """Yields all fields of a configuration or of one of its sections."""
   for declared in dataclasses.fields(config):
     name, value = f'{prefix}{declared.name}', getattr(config, declared.name)
     if dataclasses.is_dataclass(value):
@@ -126,18 +126,18 @@ def named_fields(config: Any, prefix: str = '') -> Iterator[NamedField]:
 
 
 def flatten(config: Any) -> dict[str, Any]:
-  """The values of all fields by dotted name."""
+  """Returns the values of all fields by dotted name."""
   return {found.name: found.value for found in named_fields(config)}
 
 
 def before(declared: dataclasses.Field[Any]) -> dict[str, Any]:
-  """`{name: value}` of runs older than a field; {} if there can be none."""
+  """Returns `{name: value}` for runs older than a field, or {} if required."""
   value = declared.metadata.get('before', _REQUIRED)
   return {} if value is _REQUIRED else {declared.name: value}
 
 
 def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
-  """A value that a field may have.
+  """Returns a value after checking it against its field.
 
   Args:
     declared: the field.

@@ -1,4 +1,4 @@
-"""The folder of a run: the name of every file in it, and who may write it."""
+"""The folder of a run: its file names, and a lock for its writer."""
 
 import dataclasses
 import shutil
@@ -13,10 +13,10 @@ from capsjax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-  """The folder of a run, or one that commands write to in its place.
+  """The folder of a run, or the `--output` folder of a command.
 
   Attributes:
-    path: the folder, not necessarily there yet.
+    path: the folder, which may not exist yet.
   """
 
   path: Path
@@ -31,12 +31,12 @@ class RunFolder:
 
   @property
   def dataset(self) -> Path:
-    """What the run knows of its data."""
+    """The description of the data set."""
     return self.path / 'dataset.json'
 
   @property
   def metrics(self) -> Path:
-    """Metrics, a line of JSON for each step that was measured."""
+    """The metrics, one line of JSON per measured step."""
     return self.path / 'metrics.jsonl'
 
   @property
@@ -46,43 +46,43 @@ class RunFolder:
 
   @property
   def evaluation(self) -> Path:
-    """What `evaluate` found."""
+    """The result of `evaluate`."""
     return self.path / 'evaluation.json'
 
   @property
   def predictions(self) -> Path:
-    """What `predict` found."""
+    """The result of `predict`."""
     return self.path / 'predictions.json'
 
   @property
   def report(self) -> Path:
-    """The page of `report`."""
+    """The page that `report` writes for one run."""
     return self.path / 'report.html'
 
   @property
   def comparison(self) -> Path:
-    """The page of `report` of several runs, of which this is the first."""
+    """The page that `report` writes for several runs, in the first one."""
     return self.path / 'comparison.html'
 
   @property
   def explorer(self) -> Path:
-    """The page of `explore`."""
+    """The page that `explore` writes."""
     return self.path / 'explorer.html'
 
   def picture(self, name: str) -> Path:
-    """A picture of `reconstruct` or `perturb`."""
+    """Returns the path of a picture by `reconstruct` or `perturb`."""
     return self.path / 'pictures' / f'{name}.png'
 
   @property
   def _lock(self) -> Path:
-    # The system lets go of the lock when its process ends, however it ends.
+    # The system releases the lock when the process ends, however it ends.
     return self.path / '.lock'
 
   def require_run(self) -> None:
-    """Refuses a folder without a run.
+    """Checks that the folder holds a run.
 
     Raises:
-      UserError: if there is none.
+      UserError: if it does not.
     """
     if not self.config.is_file():
       raise UserError(
@@ -91,10 +91,11 @@ class RunFolder:
 
   @contextmanager
   def claimed(self) -> Iterator[None]:
-    """Keeps other processes from writing into the folder, made if absent.
+    """Locks the folder against other writers, creating it if needed.
 
     Raises:
-      UserError: if another process is writing there, or nobody may.
+      UserError: if another process is writing there, or the folder cannot be
+        written.
     """
     lock = filelock.FileLock(self._lock)
     try:
@@ -102,8 +103,8 @@ class RunFolder:
       lock.acquire(blocking=False)
     except filelock.Timeout as error:
       raise UserError(
-        f'another process is training in {self}; let it end, or choose '
-        f'another --workdir (if there is none, delete {self._lock})'
+        f'another process is training in {self}; wait for it, or choose '
+        f'another --workdir (if there is no such process, delete {self._lock})'
       ) from error
     except OSError as error:
       raise self._unwritable(error) from error
@@ -116,7 +117,7 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
   def is_claimed(self) -> bool:
-    """Whether a process is training here."""
+    """Returns whether a process is training here."""
     if not self._lock.exists():
       return False
     lock = filelock.FileLock(self._lock)
@@ -124,7 +125,7 @@ class RunFolder:
       lock.acquire(blocking=False)
     except filelock.Timeout:
       return True
-    except OSError:  # A folder that this user may only read.
+    except OSError:  # The user may only read the folder.
       return False
     lock.release()
     return False

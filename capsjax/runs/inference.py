@@ -1,4 +1,4 @@
-"""A model on chosen test examples, for the commands that draw or predict."""
+"""Inference on chosen test examples, for commands that draw or predict."""
 
 import functools
 import operator
@@ -16,25 +16,25 @@ from capsjax.training import padded_batches, window
 
 
 class Inference:
-  """Shows test examples to a model, and decodes capsules.
+  """Applies a model to test examples, and decodes capsules.
 
-  Everything that it returns is made of NumPy arrays.
+  All results are NumPy arrays.
 
   Args:
-    experiment: whose test set and model.
+    experiment: the experiment that has the test set and the model.
   """
 
   def __init__(self, experiment: Experiment) -> None:
     self._experiment = experiment
 
   def examples(self, positions: Integer[np.ndarray, ' n']) -> Any:
-    """The batch of test examples of these numbers, as a model is given them."""
+    """Returns the test examples at the given positions, as model input."""
     return jax.device_get(self._examples(*self._window(positions)))
 
   def apply(
     self, params: Any, positions: Integer[np.ndarray, ' n']
   ) -> ModelOutput:
-    """What the model makes of the test examples of these numbers."""
+    """Applies the model to the test examples at the given positions."""
     outputs = []
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(len(positions), size):
@@ -45,7 +45,7 @@ class Inference:
   def apply_in_batches(
     self, params: Any
   ) -> Iterator[tuple[ModelOutput, Float[np.ndarray, 'batch num_classes']]]:
-    """What the model makes of all test examples, with their targets."""
+    """Yields the model's outputs for all test examples, with their targets."""
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(self._experiment.test_size, size):
       found = jax.device_get(self._apply(params, *self._window(places)))
@@ -57,18 +57,18 @@ class Inference:
     capsules: Float[np.ndarray, 'n num_classes dim'],
     labels: Integer[np.ndarray, ' n'],
   ) -> Float[np.ndarray, 'n h w c']:
-    """Reconstructs from one class capsule of each image.
+    """Reconstructs each image from one of its class capsules.
 
     Args:
       params: the parameters of a model with a decoder.
       capsules: the class capsules.
-      labels: the class whose capsule is decoded.
+      labels: the class whose capsule is decoded, per image.
     """
     images = self._decode(params['decoder'], capsules, labels)
     return np.asarray(images, np.float32)
 
   def _window(self, positions):
-    """Where the examples of these numbers are, and their numbers there."""
+    """Returns data that hold the given examples, and their positions there."""
     data = self._experiment.data_of(self._experiment.dataset.test)
     if self._experiment.config.stream_images:
       return window(data, positions)
@@ -105,5 +105,5 @@ class Inference:
 
 
 def _first(arrays: Any, count: int) -> Any:
-  """Without what pads the last batch."""
+  """Drops the padding of the last batch."""
   return jax.tree.map(operator.itemgetter(slice(count)), arrays)

@@ -1,4 +1,4 @@
-"""What is between the layers of a trained network."""
+"""Intermediate values of a trained network."""
 
 from typing import NamedTuple
 
@@ -10,14 +10,14 @@ from capsjax.runs.trained_run import TrainedRun
 
 
 class Inside(NamedTuple):
-  """What the class capsules are made of.
+  """Primary capsules, couplings and the class capsules they lead to.
 
   Attributes:
-    grid: rows and columns of positions of primary capsules.
-    inputs: `[n, in_caps, in_dim]`, these.
+    grid: rows and columns of the grid of primary capsules.
+    inputs: `[n, in_caps, in_dim]`, primary capsules.
     couplings: `[n, in_caps, out_caps]`, of the last iteration.
     capsules: `[n, out_caps, out_dim]`, class capsules.
-    predictions: `[n]`, the longest of them.
+    predictions: `[n]`, the class of the longest capsule.
   """
 
   grid: tuple[int, int]
@@ -30,11 +30,11 @@ class Inside(NamedTuple):
 def look_inside(
   trained: TrainedRun, images: Float[np.ndarray, 'n h w c']
 ) -> Inside:
-  """Routes images and reads what is between the layers.
+  """Applies the model to images and returns its intermediate values.
 
   Args:
     trained: a run whose class capsules are routed from primary capsules.
-    images: as the model is given them.
+    images: model input.
   """
 
   @jax.jit

@@ -1,8 +1,9 @@
-"""What a checkpoint should hold: type and CRC-32 of every leaf, sealed.
+"""Checkpoint manifests: the type and CRC-32 of every leaf, with a checksum.
 
-Orbax restores a flipped byte as a wrong value and casts a foreign dtype, both
-silently. A manifest, stored as JSON beside the arrays, catches both, and tells
-damage (skip it) from a state of another network (the user's mistake).
+Orbax silently restores a flipped byte as a wrong value and silently casts
+another dtype. A manifest, stored as JSON beside the arrays, catches both. It
+also distinguishes damage, which is skipped, from a state of another network,
+which is the user's mistake. The checksum of the manifest itself is its seal.
 
     {"format": 1, "step": 1875, "metric": 0.9951,
      "leaves": {"params/conv/bias": {"type": "float32[256]", "crc32": 1}, ...},
@@ -24,13 +25,13 @@ _FORMAT = 1
 
 
 class Damage(Exception):
-  """A checkpoint that is not as it was written."""
+  """A checkpoint that is not what was written."""
 
 
 def make_manifest(
   step: int, state: Any, *, metric: float | None
 ) -> dict[str, Any]:
-  """Describes a pytree of NumPy arrays; 0.03 s for the 98 MB of CapsNet."""
+  """Describes a pytree of NumPy arrays; takes 0.03 s for CapsNet's 98 MB."""
   manifest = {
     'format': _FORMAT,
     'step': step,
@@ -43,10 +44,11 @@ def make_manifest(
 
 
 def check_manifest(manifest: Mapping[str, Any], step: int, path: Path) -> None:
-  """Raises Damage unless `manifest` is a whole one, and of this step.
+  """Checks that a manifest is intact and belongs to the given step.
 
   Raises:
-    UserError: it is whole, but of a format that this version cannot read.
+    Damage: if it is not.
+    UserError: if it is intact, but its format is of another version.
   """
   content = {key: manifest[key] for key in manifest if key != 'seal'}
   if manifest.get('seal') != _seal(content):
@@ -63,7 +65,7 @@ def check_manifest(manifest: Mapping[str, Any], step: int, path: Path) -> None:
 def require_same_leaves(
   manifest: Mapping[str, Any], template: Any, path: Path
 ) -> None:
-  """Raises a UserError that names the first leaf of another shape or dtype."""
+  """Raises a UserError naming the first leaf whose shape or dtype differs."""
   there = {name: record['type'] for name, record in manifest['leaves'].items()}
   here = {name: _type(leaf) for name, leaf in _named_leaves(template).items()}
   for name in [*here, *there]:
@@ -76,7 +78,7 @@ def require_same_leaves(
 
 
 def require_same_bytes(manifest: Mapping[str, Any], state: Any) -> None:
-  """Raises Damage that names the first leaf that is not what was saved."""
+  """Raises Damage naming the first leaf whose checksum differs."""
   for name, leaf in _named_leaves(state).items():
     if _record(leaf) != manifest['leaves'][name]:
       raise Damage(f'{name} does not match its checksum')
@@ -87,19 +89,19 @@ def _seal(content: Mapping[str, Any]) -> int:
 
 
 def _record(leaf: np.ndarray) -> dict[str, Any]:
-  # Viewed as bytes, since bfloat16 offers no buffer of its own.
+  # bfloat16 arrays have no buffer interface, so view them as bytes.
   content = np.ascontiguousarray(leaf).reshape(-1).view(np.uint8)
   return {'type': _type(leaf), 'crc32': zlib.crc32(content.data)}
 
 
 def _type(leaf: Any) -> str:
-  """For example 'float32[9,9,1,256]'; a Python number counts as NumPy's."""
+  """Returns a type such as 'float32[9,9,1,256]'; numbers count as arrays."""
   leaf = leaf if hasattr(leaf, 'dtype') else np.asarray(leaf)
   return f'{leaf.dtype}[{",".join(map(str, leaf.shape))}]'
 
 
 def _named_leaves(tree: Any) -> dict[str, Any]:
-  """Leaves by path, for example 'params/decoder/hidden_0/kernel'."""
+  """Returns leaves by path, such as 'params/decoder/hidden_0/kernel'."""
   return {
     jax.tree_util.keystr(path, simple=True, separator='/'): leaf
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree)

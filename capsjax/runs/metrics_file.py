@@ -4,7 +4,7 @@ A line of `metrics.jsonl` is one JSON object,
 
     {"step": 400, "epoch": 0.853, "train/margin_loss": 0.0213, ...}
 
-with the same names as in TensorBoard; a number that is not finite is null.
+with the same names as in TensorBoard. A number that is not finite becomes null.
 """
 
 import json
@@ -26,17 +26,17 @@ from capsjax.runs.folder import RunFolder
 class MetricsWriter:
   """Writes the metrics of a run into its folder; a context manager.
 
-  A kill loses at most the line being written, and of the TensorBoard events
-  those of a few seconds.
+  If the process is killed, at most the line being written is lost, and the
+  TensorBoard events of a few seconds.
 
   Args:
-    folder: that of the run; made if absent.
-    resume_step: the step the run goes on from. What an earlier process wrote
-      of later steps is dropped, since the run will write it again.
-    steps_per_epoch: if given, every line tells its epoch.
+    folder: the folder of the run; created if needed.
+    resume_step: the step that the run resumes from. Metrics of later steps are
+      dropped, because the run will write them again.
+    steps_per_epoch: if given, every line includes its epoch.
 
   Raises:
-    UserError: (here or from a later call) the folder cannot be written.
+    UserError: (here or in a later call) if the folder cannot be written.
   """
 
   def __init__(
@@ -46,7 +46,8 @@ class MetricsWriter:
     resume_step: int = 0,
     steps_per_epoch: int | None = None,
   ) -> None:
-    from tensorboardX import SummaryWriter  # 0.3 s, so not for every import
+    # Takes 0.3 s, so it is not imported at the top.
+    from tensorboardX import SummaryWriter
 
     self._path = folder.metrics.absolute()
     self._steps_per_epoch = steps_per_epoch
@@ -58,14 +59,14 @@ class MetricsWriter:
         str(self._path.parent),
         purge_step=resume_step + 1,
         flush_secs=10,
-        # tensorboardX names a file by the second and overwrites a namesake.
+        # tensorboardX names files by the second and overwrites duplicates.
         filename_suffix=f'.{time.time_ns()}',
       )
 
   def write_scalars(
     self, step: int, scalars: Mapping[str, SupportsFloat]
   ) -> None:
-    """Writes numbers by name, for example 'train/margin_loss'."""
+    """Writes numbers by name, such as 'train/margin_loss'."""
     line: dict[str, Any] = {'step': step}
     if self._steps_per_epoch is not None:
       line['epoch'] = round(step / self._steps_per_epoch, 3)
@@ -80,14 +81,14 @@ class MetricsWriter:
   def write_images(
     self, step: int, images: Mapping[str, Shaped[np.ndarray, 'h w c']]
   ) -> None:
-    """Shows pictures by name: uint8, or float in [0, 1]; 1 or 3 channels."""
+    """Writes pictures by name: uint8, or float in [0, 1]; 1 or 3 channels."""
     for name, image in images.items():
       if image.dtype != np.uint8:
         image = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
       self._events.add_image(name, image, step, dataformats='HWC')
 
   def close(self) -> None:
-    """Writes what is left."""
+    """Writes pending events and closes the files."""
     self._events.close()
     self._file.close()
 
@@ -109,7 +110,7 @@ class MetricsWriter:
 
 
 class NullWriter:
-  """Takes the calls of a `MetricsWriter` and writes nothing."""
+  """Stands in for a `MetricsWriter` and writes nothing."""
 
   def write_scalars(
     self, step: int, scalars: Mapping[str, SupportsFloat]
@@ -132,7 +133,7 @@ class NullWriter:
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
-  """Keeps whole lines up to `step`; a kill meanwhile leaves the old file."""
+  """Atomically drops incomplete lines and lines after `step`."""
   if not path.exists():
     return
   old = path.read_bytes()
@@ -147,13 +148,13 @@ def _drop_lines_after(path: Path, step: int) -> None:
 
 
 def read_line(line: bytes) -> dict[str, Any] | None:
-  """The numbers of a line by name.
+  """Parses a line of `metrics.jsonl`.
 
   Args:
-    line: of the file, with its end.
+    line: the line, including its line break.
 
   Returns:
-    The numbers; None if it is damaged, or being written.
+    The numbers by name, or None if the line is damaged or incomplete.
   """
   try:
     found = json.loads(line)

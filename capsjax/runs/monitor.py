@@ -1,4 +1,4 @@
-"""Measures a run and shows what it has learned, at the end of its epochs."""
+"""Evaluates a run while it trains, and writes what it has learned."""
 
 import time
 from typing import Any
@@ -17,25 +17,26 @@ from capsjax.visualization import (
   image_grid,
 )
 
-# Test images that are shown beside their reconstructions.
+# The number of test images shown with their reconstructions.
 _NUM_PICTURES = 10
 
 
 class Monitor:
-  """Evaluates a state, writes and shows the result.
+  """Evaluates parameters, then writes and prints the results.
 
   Attributes:
     test: the last result on the test set, or None.
-    diagnosis: the last capsule statistics and gradient norms by name; none if
-      the configuration does without.
-    best: the best accuracy so far of what the best state is chosen by, or None.
+    diagnosis: the last capsule statistics and gradient norms by name; empty if
+      the configuration turns diagnostics off.
+    best: the best accuracy so far on the set that selects the best state, or
+      None.
 
   Args:
-    experiment: what is trained.
-    plan: how long it is trained; pictures are drawn at its end.
-    best: that of before.
-    writer: takes scalars and pictures.
-    progress: takes lines for a person, and is paused meanwhile.
+    experiment: the experiment being trained.
+    plan: the length of the training, at whose end pictures are drawn.
+    best: the best accuracy of the run before it was resumed, or None.
+    writer: writes scalars and pictures.
+    progress: prints lines, and is paused during an evaluation.
   """
 
   def __init__(
@@ -64,8 +65,8 @@ class Monitor:
       params: the parameters, on every device.
 
     Returns:
-      The accuracy to choose the best state by, on the set that the
-      configuration names; None if it is not there.
+      The accuracy that selects the best state, on the set that the
+      configuration names; None if there is no such set.
     """
     dataset, config = self._experiment.dataset, self._experiment.config
     with self._progress.paused():
@@ -92,7 +93,7 @@ class Monitor:
   def _measure(
     self, name: str, step: int, split: Split, params: Any
   ) -> Results:
-    """Evaluates, writes and shows."""
+    """Evaluates a split, then writes and prints the results."""
     started = time.monotonic()
     results = self._experiment.evaluate(params, split)
     scalars = self._experiment.scalars(name, results)
@@ -114,7 +115,7 @@ class Monitor:
     reconstructions = self._inference.apply(params, shown).reconstructions
     if reconstructions is not None:
       rows = [self._inference.examples(shown).images]
-      # Of images of several objects, there is one of each.
+      # Images of several objects have one reconstruction per object.
       several = reconstructions.ndim > rows[0].ndim
       rows += (
         list(reconstructions.swapaxes(0, 1)) if several else [reconstructions]

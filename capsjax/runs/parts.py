@@ -1,4 +1,4 @@
-"""Parts of a run that several fields of its configuration decide together."""
+"""Parts of a run that depend on several configuration fields at once."""
 
 import dataclasses
 import functools
@@ -19,8 +19,8 @@ from capsjax.training import (
   sigmoid_losses,
 )
 
-# What each model is trained for, by the number of objects in an image, and the
-# name of its classification loss.
+# The objective and the name of the classification loss, by model and number of
+# objects in an image.
 _OBJECTIVES = {
   ('capsnet', 1): (capsule_losses, 'margin_loss'),
   ('capsnet', 2): (capsule_losses, 'margin_loss'),
@@ -30,59 +30,59 @@ _OBJECTIVES = {
 
 
 def create_objective(config: Config) -> Objective:
-  """What the configuration's model is trained for."""
+  """Returns the loss function of the configuration's model."""
   function, _ = _OBJECTIVES[config.model_name, config.num_objects]
   weights = dataclasses.asdict(config.loss) if config.loss else {}
   return functools.partial(function, **weights)
 
 
 def classification_loss_name(config: Config) -> str:
-  """What the classification loss of the configuration's model is called."""
+  """Returns the name of the model's classification loss."""
   _, name = _OBJECTIVES[config.model_name, config.num_objects]
   return name
 
 
 def require_sense(config: Config, dataset: Dataset) -> None:
-  """Refuses fields that do not go together, or not with the data.
+  """Checks that fields are consistent with each other and with the data.
 
   Args:
     config: the configuration.
-    dataset: the images.
+    dataset: the images and labels.
 
   Raises:
-    UserError: if they do not.
+    UserError: if they are not.
   """
   by_validation = config.select_best_by == 'validation'
   if config.stop_at_accuracy and by_validation and dataset.validation is None:
     raise UserError(
-      'stop_at_accuracy has nothing to go by; hold images out with '
-      '--config.validation_size=5000, or --config.select_best_by=test'
+      'stop_at_accuracy needs a validation set; hold images out with '
+      '--config.validation_size=5000, or set --config.select_best_by=test'
     )
   model = config.model
   has_decoder = isinstance(model, CapsNetConfig) and model.has_decoder
   if config.images.standardize and has_decoder:
     raise UserError(
-      'standardised images are not in [0, 1], where the decoder draws; set '
+      'standardised images leave [0, 1], where the decoder draws; set '
       'images.standardize=False or model.has_decoder=False'
     )
   if config.num_objects > 1 and config.images.standardize:
     raise UserError(
-      'images that are laid over each other cannot be standardised; set '
+      'overlaid images cannot be standardised; set '
       'num_objects=1 or images.standardize=False'
     )
   if config.num_objects > 1 and config.stream_images:
     raise UserError(
-      'pairs are drawn from a whole set, on the device; set stream_images=False'
+      'pairs need the whole data set on the device; set stream_images=False'
     )
   if config.num_objects > 1 and dataset.image_shape[-1] > 1:
     raise UserError(
       f'{dataset.name} has images of {dataset.image_shape[-1]} channels; only '
-      'grey ones can be laid over each other (num_objects=1 for others)'
+      'grey images can be overlaid; set num_objects=1'
     )
 
 
 def create_examples(config: Config, num_classes: int) -> Examples:
-  """How examples are made of images.
+  """Creates the `Examples` that the configuration describes.
 
   Args:
     config: the configuration.

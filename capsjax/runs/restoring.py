@@ -1,4 +1,4 @@
-"""Restoring the checkpoints that `checkpoint.py` saved, the damaged skipped."""
+"""Restores checkpoints that `checkpoint.py` saved, skipping damaged ones."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _KINDS: tuple[_Kind, ...] = ('latest', 'best')
 
 
 class Restored(NamedTuple):
-  """A checkpoint as it was saved; `state` has NumPy arrays for leaves."""
+  """A checkpoint as it was saved; the leaves of `state` are NumPy arrays."""
 
   step: int
   state: Any
@@ -37,21 +37,21 @@ def restore(
   which: Literal['latest', 'best'] | int = 'latest',
   warn: Callable[[str], None],
 ) -> Restored | None:
-  """Loads the newest whole checkpoint of those asked for, bit for bit.
+  """Loads the newest intact checkpoint of the kind asked for, bit for bit.
 
   Args:
     directory: the folder given to `Checkpointer`.
     template: a pytree of arrays or `jax.ShapeDtypeStruct`s like the one saved.
-    which: 'latest' for the newest of all (the best one too, if it is newer or
+    which: 'latest' for the newest of all (even the best one, if it is newer or
       the others are damaged), 'best', or the number of a step.
     warn: called with one line for each damaged checkpoint that is skipped.
 
   Returns:
-    The checkpoint; None if the latest is asked for and there is none at all.
+    The checkpoint; None if `which` is 'latest' and there is no checkpoint.
 
   Raises:
-    UserError: there is none such, none that is whole, or its leaves are not the
-      template's.
+    UserError: if there is no such checkpoint, none of them is intact, or the
+      leaves do not match the template.
   """
   directory = Path(directory).absolute()
   found = [entry for entry in _found(directory) if _matches(entry, which)]
@@ -70,16 +70,16 @@ def best_metric(
   until: int,
   warn: Callable[[str], None],
 ) -> float | None:
-  """The metric that a new best must beat.
+  """Returns the metric that a new best checkpoint must beat.
 
   Args:
     directory: the folder given to `Checkpointer`.
     template: as for `restore`.
-    until: a step; what came after it does not count.
+    until: a step; checkpoints of later steps do not count.
     warn: as for `restore`.
 
   Returns:
-    The metric; None without a whole best one.
+    The metric, or None if there is no intact best checkpoint.
   """
   found = [
     entry
@@ -91,7 +91,7 @@ def best_metric(
 
 
 def available_steps(directory: Path | str) -> dict[str, list[int]]:
-  """The steps under 'latest' and 'best', ascending, whole or damaged."""
+  """Returns the ascending steps of 'latest' and 'best', even damaged ones."""
   found = _found(Path(directory))
   return {
     kind: sorted({entry.step for entry in found if entry.kind == kind})
@@ -108,7 +108,7 @@ class _Entry(NamedTuple):
 
 
 def _found(directory: Path) -> list[_Entry]:
-  """All checkpoint folders, newest first, a latest one before a best one."""
+  """Returns all checkpoint folders, newest first, 'latest' before 'best'."""
   entries = [
     _Entry(int(match[1]), kind, path)
     for kind in _KINDS
@@ -136,12 +136,12 @@ def _first_whole(
     except FileNotFoundError as error:
       warn(f'skipped a damaged checkpoint, {entry.path}: {first_line(error)}')
     except (OSError, MemoryError) as error:
-      # It may be whole; to go on from an older one would delete it.
+      # It may be intact, and resuming from an older one would delete it.
       raise UserError(
-        f'cannot read {entry.path} ({first_line(error)}); mend that, or move '
+        f'cannot read {entry.path} ({first_line(error)}); fix that, or move '
         'it away if it is damaged'
       ) from error
-    except Exception as error:  # Orbax raises whatever its depths meet.
+    except Exception as error:  # Orbax may raise any exception.
       warn(f'skipped a damaged checkpoint, {entry.path}: {first_line(error)}')
   return None
 
@@ -158,15 +158,15 @@ def _read(entry: _Entry, template: Any) -> Restored:
 
 
 def _read_leaves(path: Path, template: Any) -> Any:
-  """Reads leaf by leaf, which costs no time.
+  """Reads leaf by leaf, which takes no longer.
 
-  When one of several reads at once fails, Orbax closes the event loop that the
-  others then report to, and each prints a line about it on stderr.
+  If one of several concurrent reads fails, Orbax closes the event loop that the
+  others report to, and each of them prints a line on stderr.
   """
   leaves, treedef = jax.tree.flatten(template)
   restored = []
-  # A handler, not a checkpointer: that would have the processes of a run wait
-  # for each other, and one that meets damage must be free to go on.
+  # A checkpointer would make the processes of a run wait for each other, but a
+  # process that finds damage must be free to go on. A handler does not wait.
   with closing(ocp.PyTreeCheckpointHandler()) as handler:
     for i, leaf in enumerate(leaves):
       only = [ocp.PLACEHOLDER] * i + [leaf]
@@ -199,8 +199,8 @@ def _nothing_to_restore(directory: Path, which: str | int, tried: int) -> str:
   remedy = ''
   if which == 'best' and not tried:
     remedy = (
-      '; there is a best one after an evaluation of a run that holds images '
-      'out, --config.validation_size=N'
+      '; a run saves a best one after an evaluation, if it holds images out: '
+      '--config.validation_size=N'
     )
   return (
     f'of the checkpoints in {directory}, {wanted} {fault}; there are {there}'

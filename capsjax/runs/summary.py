@@ -1,4 +1,4 @@
-"""What a person reads before, during and after training."""
+"""Text printed before, during and after training."""
 
 import math
 
@@ -12,7 +12,7 @@ from capsjax.training import Plan, Results, TrainState
 def start_summary(
   experiment: Experiment, plan: Plan, folder: RunFolder, state: TrainState
 ) -> str:
-  """What is about to be trained, on what, and where it is written."""
+  """Describes the run that is about to be trained."""
   dataset, config = experiment.dataset, experiment.config
   sizes = [f'{len(dataset.train):,} training']
   if dataset.validation is not None:
@@ -38,7 +38,7 @@ def start_summary(
 
 def _selection(experiment: Experiment) -> str:
   if experiment.config.select_best_by == 'test':
-    return 'chosen by the TEST set: its error is not a fair one'
+    return 'chosen by the TEST set, so its error is not an honest estimate'
   if experiment.dataset.validation is None:
     return 'not chosen; hold images out with --config.validation_size=5000'
   return 'chosen by the validation set'
@@ -47,17 +47,16 @@ def _selection(experiment: Experiment) -> str:
 def warning_of_no_learning(
   experiment: Experiment, results: Results
 ) -> str | None:
-  """What may be done where a CapsNet guesses, and badly.
+  """Returns advice if a CapsNet does worse than a network that sees nothing.
 
-  Adam's first steps can make all capsules as long as they can be, from where
-  nothing is learned.
+  Adam's first steps can saturate all capsules and stall learning.
 
   Args:
-    experiment: what is trained.
-    results: of some images.
+    experiment: the experiment being trained.
+    results: the results on some images.
 
   Returns:
-    A line; None if there is nothing to say.
+    The advice in one line, or None if none is needed.
   """
   model, config = experiment.model, experiment.config
   if not isinstance(model, CapsNet):
@@ -72,19 +71,19 @@ def warning_of_no_learning(
     remedy = f'--config.model.primary_scale={1 / model.num_types:g}'
   return (
     f'the margin loss, {results.classification_loss:.2f}, is above the '
-    f'{blind:.2f} of a network that sees nothing: too few steps so far, or too '
-    f'large ones; if it stays there, try {remedy} in another --workdir'
+    f'{blind:.2f} of a network that sees nothing: the steps so far were too '
+    f'few or too large; if it stays there, try {remedy} in another --workdir'
   )
 
 
 def _margin_loss_of_the_blind(config: Config, num_classes: int) -> float:
-  """The least margin loss of lengths that do not depend on the image.
+  """Returns the least margin loss of lengths that ignore the image.
 
-  The classes are as frequent as each other.
+  Assumes that all classes are equally frequent.
   """
   loss, present = config.loss or LossConfig(), config.num_objects
   absent = loss.down_weight * (num_classes - present)
-  # The least of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
+  # The minimum of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
   span = loss.positive_margin - loss.negative_margin
   return span**2 * present * absent / (present + absent)
 
@@ -92,7 +91,7 @@ def _margin_loss_of_the_blind(config: Config, num_classes: int) -> float:
 def closing_lines(
   results: Results, epochs: float, folder: RunFolder, minutes: float
 ) -> str:
-  """What came of it, and how to look further."""
+  """Returns the final test error, and a command to evaluate the run."""
   return (
     f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
     f'of {results.count:,} images) after {_epochs(epochs)}; {minutes:.1f} '

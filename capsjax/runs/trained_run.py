@@ -1,4 +1,4 @@
-"""A trained run, opened to be read."""
+"""A trained run, opened for reading."""
 
 import dataclasses
 from pathlib import Path
@@ -24,10 +24,10 @@ class TrainedRun:
 
   Attributes:
     experiment: the parts of the run.
-    inference: its model on its test set.
+    inference: applies its model to its test set.
     folder: its folder.
     step: the step of the checkpoint.
-    params: its parameters, on every device.
+    params: the parameters of the checkpoint, on every device.
   """
 
   experiment: Experiment
@@ -45,13 +45,13 @@ class TrainedRun:
     checkpoint_name: str = 'latest',
     dataset: Dataset | None = None,
   ) -> 'TrainedRun':
-    """Reads the data, unless given, and a checkpoint.
+    """Reads a checkpoint, and the data unless they are given.
 
     Args:
       workdir: the folder of the run.
-      config: the configuration, if not that in the folder.
+      config: the configuration; read from the folder if None.
       checkpoint_name: 'latest', 'best', or the number of a step.
-      dataset: in place of the data, which are then not read.
+      dataset: the data set; read if None.
 
     Raises:
       UserError: if there is no such run or checkpoint.
@@ -71,7 +71,7 @@ class TrainedRun:
       raise UserError(f'{folder} has no checkpoint yet; train it first')
     if folder.is_claimed():
       print(
-        f'{folder} is being trained; this is its checkpoint of step '
+        f'{folder} is being trained; reading its checkpoint of step '
         f'{restored.step:,}'
       )
     return cls(
@@ -85,15 +85,15 @@ class TrainedRun:
   def scores(
     self, images: UInt8[np.ndarray, 'n h w c']
   ) -> Float[np.ndarray, 'n num_classes']:
-    """The evidence for each class in images of one's own.
+    """Returns the scores of all classes for the user's own images.
 
     Args:
-      images: of the size of the training images; those of a run on pairs, as
-        large as pairs are.
+      images: images of the size of the training images; for a run on pairs, of
+        the size of a pair.
     """
     experiment, examples = self.experiment, self.experiment.examples
     if examples.num_objects > 1:
-      # They show several objects already.
+      # The images already show several objects.
       examples = SingleExamples(examples.num_classes, Preparation())
     shown = Split(images, np.zeros(len(images), np.int32))
     dataset = dataclasses.replace(
@@ -107,10 +107,10 @@ class TrainedRun:
 
 
 def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:
-  """Which checkpoint the user means.
+  """Parses the value of `--checkpoint`.
 
   Raises:
-    UserError: if none can be meant.
+    UserError: if it is neither 'latest', 'best' nor the number of a step.
   """
   names: tuple[Literal['latest', 'best'], ...] = ('latest', 'best')
   for known in names:

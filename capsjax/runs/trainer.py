@@ -1,4 +1,4 @@
-"""Trains a run from where it is: what is loaded, saved, shown and written."""
+"""Starts or resumes training, with checkpoints, metrics and progress."""
 
 import time
 from contextlib import nullcontext
@@ -33,31 +33,31 @@ from capsjax.training import (
 def train(
   config: Config, workdir: Path, *, checkpoint_name: str = 'latest'
 ) -> Results | None:
-  """Trains to the end of the configuration, or until interrupted.
+  """Trains for the configured number of epochs, or until interrupted.
 
   Args:
     config: the configuration.
-    workdir: the folder of the run, which is continued if there is one.
-    checkpoint_name: 'latest', 'best', or the number of a step: where the run
-      is continued from. What came after that is trained anew.
+    workdir: the folder of the run; an existing run is resumed.
+    checkpoint_name: the checkpoint to resume from: 'latest', 'best', or the
+      number of a step. Later steps are trained anew.
 
   Returns:
     The metrics on the test set, or None if interrupted.
 
   Raises:
-    UserError: if the run cannot be started or continued, or diverges.
+    UserError: if the run cannot be started or resumed, or diverges.
   """
   started = time.monotonic()
   is_primary = jax.process_index() == 0
   say = _say if is_primary else _be_silent
   which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
-  # Mistakes are told before the data are read.
+  # Checked early, so that mistakes are reported before the data are read.
   configuration.require_continues(config, folder.config)
   Devices(limit=config.num_devices).share(config.batch_size)
   experiment = Experiment.create(config)
   plan, template = create_plan(experiment), experiment.state_template()
   with folder.claimed() if is_primary else nullcontext():
-    # Another process may have trained here while the data were read.
+    # Checked again: another process may have trained here in the meantime.
     configuration.require_continues(config, folder.config)
     require_same_dataset(experiment.dataset, folder)
     state, best = _restore_or_create(experiment, folder, template, which, say)
@@ -73,11 +73,11 @@ def train(
   step = int(state.step)
   if not plan.is_over(step, monitor.best):
     say(
-      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to go '
-      f'on: python -m capsjax.main --workdir {workdir}'
+      f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to '
+      f'resume: python -m capsjax.main --workdir {workdir}'
     )
     return None
-  # A run that was finished before is measured again, but not written again.
+  # A run that was already finished is evaluated again, but nothing is written.
   results = monitor.test or experiment.evaluate(
     experiment.devices.replicate(state.params), experiment.dataset.test
   )
@@ -96,7 +96,7 @@ def _train(
   state: TrainState,
   best: float | None,
 ) -> tuple[TrainState, Monitor]:
-  """Trains from `state`; what is saved, shown and written meanwhile."""
+  """Trains from `state`, saving checkpoints and writing metrics."""
   config, devices = experiment.config, experiment.devices
   is_primary = jax.process_index() == 0
   with (
@@ -148,7 +148,7 @@ def training_scalars(
   learning_rate: float,
   progress: Progress,
 ) -> dict[str, float]:
-  """What is written of some training steps, by name."""
+  """Returns the metrics of some training steps by name."""
   return experiment.scalars('train', results) | {
     'train/learning_rate': learning_rate,
     'train/images_per_second': progress.images_per_second or 0.0,
@@ -156,11 +156,11 @@ def training_scalars(
 
 
 def create_plan(experiment: Experiment) -> Plan:
-  """How long a run is and how often something happens in it."""
+  """Returns the length of a run, and when it evaluates and saves."""
   config = experiment.config
   steps_per_epoch = experiment.steps_per_epoch
   eval_every_steps = max(1, round(config.eval_every_epochs * steps_per_epoch))
-  # No call goes over the end of an epoch, or over an evaluation.
+  # No call may cross the end of an epoch or an evaluation.
   most = min(steps_per_epoch, eval_every_steps)
   return Plan(
     num_steps=config.num_epochs * steps_per_epoch,
@@ -176,7 +176,7 @@ def create_plan(experiment: Experiment) -> Plan:
 
 
 def _restore_or_create(experiment, folder, template, which, say):
-  """The state to start from, and the best score so far."""
+  """Returns the state to start from and the best score so far."""
   restored = restore(folder.checkpoints, template, which=which, warn=say)
   if restored is None:
     return experiment.create_state(), None

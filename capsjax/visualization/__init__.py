@@ -1,6 +1,7 @@
-"""Pictures of what a capsule network sees.
+"""Figures and HTML pages of what a capsule network computes.
 
-All take and return NumPy arrays or matplotlib figures; none needs a model.
+All functions take and return NumPy arrays, matplotlib figures or text. None
+needs a model.
 """
 
 from capsjax.visualization.confusion import confusion_figure

@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture."""
+"""A confusion matrix as a figure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from jaxtyping import Real
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of a cell, in inches, and the most cells with their number in them.
+# The side of a cell in inches, and the most classes whose cells show numbers.
 _SIDE = 0.42
 _MOST_NUMBERS = 20
 
@@ -18,14 +18,15 @@ def confusion_figure(
   confusion: Real[np.ndarray, 'num_classes num_classes'],
   class_names: Sequence[str] | None = None,
 ) -> 'matplotlib.figure.Figure':
-  """True classes by row, predicted ones by column.
+  """Draws a confusion matrix: true classes by row, predicted by column.
 
-  The colour tells the share of a row, on a scale that shows single mistakes.
+  The colour is a cell's share of its row, on a scale that makes single mistakes
+  visible.
 
   Args:
-    confusion: counts; of several classes in an image, parts of 1 too.
-    class_names: what to call the classes; by their numbers if not given. Over
-      20 classes go without names and counts.
+    confusion: counts, which may be fractional if images show several classes.
+    class_names: names of the classes; their numbers if None. With more than 20
+      classes, names and counts are left out.
 
   Returns:
     The figure.

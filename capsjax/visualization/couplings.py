@@ -1,4 +1,4 @@
-"""Which primary capsules vote for the winning class, over the image."""
+"""Maps of where in an image the votes for the winning class come from."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from capsjax.visualization.panels import FONT_SIZE
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image, in inches.
+# The side of an image in inches.
 _SIDE = 1.5
 
 
@@ -22,18 +22,20 @@ def coupling_map(
   capsules: Float[np.ndarray, 'n dim'],
   grid: tuple[int, int],
 ) -> Float[np.ndarray, 'n rows columns']:
-  """What the primary capsules of each position add to one class capsule.
+  """Computes what the primary capsules at each position add to one class.
 
   Args:
-    couplings: those to the class, `c_ij`.
-    votes: those for the class, `u^_j|i`.
+    couplings: couplings to the class, `c_ij`.
+    votes: votes for the class, `u^_j|i`.
     capsules: the class capsules, `v_j`.
-    grid: rows and columns of positions; all types of one come together.
+    grid: rows and columns of positions. The capsules of one position are
+      adjacent in `in_caps`.
 
   Returns:
-    The sum over the types of coupling times vote, along the class capsule:
-    what votes against it is negative. All positions add up to the length of
-    `s_j` (Eq. 2), if no bias is added to it.
+    Coupling times vote, projected onto the direction of the class capsule and
+    summed over the types at each position. Votes against the class are
+    negative. The sum over all positions is the length of `s_j` (Eq. 2), if it
+    has no bias.
   """
   lengths = np.linalg.norm(capsules, axis=-1, keepdims=True)
   directions = capsules / np.maximum(lengths, np.finfo(capsules.dtype).tiny)
@@ -51,14 +53,14 @@ def coupling_figure(
   """Draws maps over images.
 
   Args:
-    images: of any range, for networks see standardised ones too; each is drawn
-      in grey, black where it is darkest and white where it is brightest.
-    maps: as `coupling_map` returns them.
-    titles: what to call each image.
-    columns: images side by side.
+    images: images of any range, since they may be standardised. Each is drawn
+      in grey, from black at its minimum to white at its maximum.
+    maps: results of `coupling_map`.
+    titles: the title of each image.
+    columns: number of images side by side.
 
   Returns:
-    The figure; all maps have one scale, with 0 in the middle.
+    The figure. All maps share one colour scale, centred at 0.
   """
   from matplotlib.figure import Figure
 

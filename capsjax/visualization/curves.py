@@ -1,4 +1,4 @@
-"""Curves of training, of one run or of several compared."""
+"""Training curves of one run, or of several compared."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,12 +9,12 @@ from jaxtyping import Float
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The size of a panel, in inches.
+# The size of a panel in inches.
 _PANEL = (5.0, 3.2)
 
 
 class Curve(NamedTuple):
-  """Values over epochs, both ascending in time."""
+  """Values by epoch, in ascending order of the epochs."""
 
   epochs: Float[np.ndarray, ' n']
   values: Float[np.ndarray, ' n']
@@ -23,12 +23,13 @@ class Curve(NamedTuple):
 def curves_figure(
   panels: Mapping[str, Mapping[str, Sequence[Curve]]], *, columns: int = 2
 ) -> 'matplotlib.figure.Figure':
-  """A panel for each quantity, a line for each group of runs.
+  """Draws a panel for each quantity and a line for each group of runs.
 
   Args:
-    panels: by the quantity's name the curves by the group's name: those of
-      several seeds are drawn as their mean and, shaded, the standard deviation.
-    columns: panels side by side.
+    panels: for each quantity, the curves of each group by its name. A group of
+      several runs, such as seeds, is drawn as its mean with the standard
+      deviation shaded.
+    columns: number of panels side by side.
 
   Returns:
     The figure.
@@ -64,7 +65,7 @@ def curves_figure(
 
 
 def _mean(curves):
-  """Mean and standard deviation where all of the curves have a value."""
+  """Returns mean and standard deviation where all curves have a value."""
   epochs = curves[0].epochs
   for curve in curves[1:]:
     epochs = np.intersect1d(epochs, curve.epochs)

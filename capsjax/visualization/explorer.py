@@ -1,4 +1,4 @@
-"""One HTML page in which a trained network runs, by itself."""
+"""A self-contained HTML page in which a trained network runs."""
 
 import base64
 import json
@@ -27,24 +27,24 @@ def explorer_page(
   primary_scale: float = 1.0,
   perturbation_range: float = 0.25,
 ) -> str:
-  """Writes a page for drawing, classifying, and moving capsules.
+  """Renders a page for drawing, classifying, and moving capsules.
 
-  It needs no network and no server: the weights are in it, in half precision,
-  and encoder, routing and decoder run in a worker of the page.
+  The page needs no Internet and no server: it contains the weights in half
+  precision, and runs encoder, routing and decoder in a worker.
 
   Args:
-    params: those of a `CapsNet` with a decoder.
+    params: the parameters of a `CapsNet` with a decoder.
     title: the heading.
-    footer: a line below everything.
+    footer: the line at the bottom.
     test_images: images to choose from.
     test_labels: their classes.
-    class_names: what to call each class.
+    class_names: the name of each class.
     num_iterations: as in `CapsNet`, and so are the next four.
-    leaky: see there.
-    padding: see there.
-    primary_strides: see there.
-    primary_scale: see there.
-    perturbation_range: how far a slider goes, to both sides.
+    leaky: as in `CapsNet`.
+    padding: as in `CapsNet`.
+    primary_strides: as in `CapsNet`.
+    primary_scale: as in `CapsNet`.
+    perturbation_range: each slider goes from -range to +range.
 
   Returns:
     The HTML.
@@ -84,21 +84,21 @@ def explorer_page(
     style=part('explorer.css'),
     script=part('explorer.js'),
     network=part('network.js'),
-    # So that no text in it can look like the end of the script.
+    # Escaped, so that no text in it can look like the end of the script.
     model=Markup(json.dumps(model).replace('<', '\\u003c')),
     weights=weights,
   )
 
 
 def _pack(params):
-  """Where each parameter begins among all numbers, and these as text."""
+  """Returns the offset of each parameter, and all parameters as base64."""
   leaves, _ = jax.tree_util.tree_flatten_with_path(params)
   tensors, offset = [], 0
   for path, leaf in leaves:
     name = '/'.join(key.key for key in path)
     tensors.append({'name': name, 'shape': list(leaf.shape), 'offset': offset})
     offset += leaf.size
-  # Little-endian, whatever this machine is.
+  # Little-endian on every machine.
   numbers = np.concatenate([np.asarray(leaf).ravel() for _, leaf in leaves])
   return tensors, _base64(numbers.astype('<f2').tobytes())
 

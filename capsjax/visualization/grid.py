@@ -1,4 +1,4 @@
-"""Several images in one picture."""
+"""Grids of images."""
 
 from collections.abc import Sequence
 
@@ -9,30 +9,30 @@ from jaxtyping import Shaped
 def image_grid(
   rows: Sequence[Shaped[np.ndarray, 'n h w c']], *, separator: int = 1
 ) -> Shaped[np.ndarray, 'height width colors']:
-  """Puts rows of images below each other, with white lines between.
+  """Arranges images in a grid, separated by white lines.
 
   Args:
     rows: the images of each row, all of one shape and dtype: integers up to
       the dtype's largest value, or floats in [0, 1].
-    separator: the width of a line between neighbours, in pixels.
+    separator: width of the lines between images, in pixels.
 
   Returns:
-    The picture, of the rows' dtype: a row of n images is
-    n * w + (n - 1) * separator wide. Of two channels, a stereo pair, the first
-    one is red and the second one green and blue, as for 3D glasses.
+    The picture, of the rows' dtype; a row of n images is
+    n * w + (n - 1) * separator wide. If there are two channels, a stereo pair,
+    the first becomes red and the second green and blue, as for 3D glasses.
 
   Raises:
     ValueError: if there is no row, or the rows differ in shape or dtype.
   """
   if len({(row.shape, row.dtype) for row in rows}) != 1:
     raise ValueError(
-      'rows must be one or more, of one shape and dtype, not '
+      'rows must not be empty and must be of one shape and dtype, not '
       f'{[(row.shape, str(row.dtype)) for row in rows]}'
     )
   images = np.stack(rows)
   is_integer = np.issubdtype(images.dtype, np.integer)
   white = np.iinfo(images.dtype).max if is_integer else 1
-  # A line above and to the left of each image; the outermost are cut off.
+  # Each image gets a line above and to its left; the outermost are cut off.
   tiles = np.pad(
     images,
     [(0, 0), (0, 0), (separator, 0), (separator, 0), (0, 0)],

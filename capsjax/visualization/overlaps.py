@@ -1,4 +1,7 @@
-"""Overlapping objects told apart, in two colours (the paper's figure 5)."""
+"""Overlapping objects and their reconstructions, in two colours.
+
+This is figure 5 of the paper.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +14,7 @@ from capsjax.visualization.panels import FONT_SIZE, draw_grid
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image, and the height of a block's words, in inches.
+# The side of an image and the height of a block's labels, in inches.
 _SIDE = 0.75
 _WORDS = 0.55
 
@@ -19,13 +22,13 @@ _WORDS = 0.55
 def overlay(
   objects: Float[np.ndarray, 'n 2 h w 1'],
 ) -> Float[np.ndarray, 'n h w 3']:
-  """Lays two grey images over each other: red and green, yellow where both are.
+  """Overlays two grey images in red and green, yellow where they overlap.
 
   Args:
-    objects: in [0, 1], two of each example.
+    objects: the two images of each example, in [0, 1].
   """
   first, second = objects[:, 0], objects[:, 1]
-  # Some of both in blue, so that thin strokes stay visible on black.
+  # Some blue where both are, so that thin strokes stay visible on black.
   return np.concatenate([first, second, 0.25 * first * second], -1)
 
 
@@ -42,21 +45,21 @@ def overlap_figure(
   class_names: Sequence[str],
   columns: int = 10,
 ) -> 'matplotlib.figure.Figure':
-  """Right predictions above, wrong ones below.
+  """Draws correct predictions above wrong ones.
 
   Args:
-    images: in [0, 1], of two objects each.
+    images: images of two objects, in [0, 1].
     objects: each object alone.
-    labels: the true classes, in order.
-    predictions: the predicted classes, in order.
+    labels: the true classes, in ascending order.
+    predictions: the predicted classes, in ascending order.
     by_prediction: reconstructions from the capsules of the predictions.
     by_label: reconstructions from the capsules of the labels, shown where a
       prediction is wrong.
-    absent: of each image, a class that it shows and one that it does not.
-    by_absent: reconstructions from these capsules, shown where a prediction is
-      right: what is not there should not be reconstructed.
-    class_names: what to call the classes.
-    columns: images side by side.
+    absent: for each image, a class that it shows and a class that it does not.
+    by_absent: reconstructions from the capsules of `absent`, shown where a
+      prediction is right. The absent object should not be reconstructed.
+    class_names: the name of each class.
+    columns: number of images side by side.
 
   Returns:
     The figure.
@@ -128,7 +131,7 @@ def _blocks(
   columns: int,
   title: str,
 ) -> list[tuple[str, dict[str, np.ndarray], list[str]]]:
-  """Cuts the chosen images into rows of so many columns, white at the end."""
+  """Cuts the chosen images into rows of `columns`, padded with white."""
   chosen = np.flatnonzero(which)
   blocks = []
   for start in range(0, len(chosen), columns):

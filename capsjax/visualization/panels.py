@@ -1,4 +1,4 @@
-"""A grid of images, with words at its rows and columns, in a figure."""
+"""Grids of images with labelled rows and columns, in a figure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from capsjax.visualization.grid import image_grid
 if TYPE_CHECKING:
   import matplotlib.axes
 
-# The size of words beside the images, in points.
+# The size of labels beside the images, in points.
 FONT_SIZE = 7
 
 
@@ -22,21 +22,21 @@ def draw_grid(
   row_labels: Sequence[str] = (),
   column_labels: Sequence[str] = (),
 ) -> None:
-  """Draws rows of images, each beside or above its label.
+  """Draws a grid of images with labels to the left and above.
 
   Args:
     axes: where to draw.
     rows: images in [0, 1], of 1, 2 (a stereo pair) or 3 channels.
-    row_labels: one for each row, or none.
-    column_labels: one for each column, or none.
+    row_labels: one label per row, or none at all.
+    column_labels: one label per column, or none at all.
   """
   picture = image_grid(rows).clip(0, 1)
   if picture.shape[-1] == 1:
     picture = picture[..., 0]
-  # matplotlib reads colour map and range only of an image without colour.
+  # matplotlib ignores `cmap`, `vmin` and `vmax` for colour images.
   axes.imshow(picture, cmap='gray', vmin=0, vmax=1, interpolation='nearest')
   height, width = (side + 1 for side in rows[0].shape[1:3])
-  # A name may hold a $.
+  # A name may contain a $, so mathematics is off.
   axes.set_yticks(_centres(row_labels, height), row_labels, parse_math=False)
   axes.set_xticks(
     _centres(column_labels, width), column_labels, parse_math=False
@@ -48,5 +48,5 @@ def draw_grid(
 
 
 def _centres(labels, size):
-  # A line of one pixel is part of the size, and pixel 0 lies around 0.
+  # The size includes a line of one pixel, and pixel 0 is centred at 0.
   return [index * size + (size - 1) / 2 - 0.5 for index in range(len(labels))]

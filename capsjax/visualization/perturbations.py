@@ -1,4 +1,4 @@
-"""What each dimension of a class capsule stands for (the paper's figure 4)."""
+"""What each dimension of a class capsule encodes (figure 4 of the paper)."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from capsjax.visualization.panels import FONT_SIZE, draw_grid
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image, and what goes around a panel, in inches.
+# The side of an image and the margins of a panel, in inches.
 _SIDE = 0.3
 _MARGINS = (0.5, 0.6)
 
@@ -21,14 +21,14 @@ def perturb_capsules(
   capsules: Float[np.ndarray, '*batch dim'],
   offsets: Float[np.ndarray, ' steps'],
 ) -> Float[np.ndarray, '*batch dim steps dim']:
-  """Changes one dimension of a capsule at a time.
+  """Changes each dimension of a capsule separately.
 
   Args:
     capsules: any capsules.
-    offsets: what is added to a dimension.
+    offsets: numbers to add to a dimension.
 
   Returns:
-    For each dimension and offset the whole capsule.
+    The whole capsule for each dimension and offset.
   """
   unit_vectors = np.eye(capsules.shape[-1])[:, None]
   changes = (offsets[:, None] * unit_vectors).astype(capsules.dtype)
@@ -42,13 +42,13 @@ def perturbation_figure(
   *,
   columns: int = 5,
 ) -> 'matplotlib.figure.Figure':
-  """A panel for each image: dimensions by row, offsets by column.
+  """Draws a panel per image, with dimensions by row and offsets by column.
 
   Args:
     pictures: the decoded results of `perturb_capsules`, in [0, 1].
-    offsets: what was added to the dimensions.
-    titles: what to call each image, such as its class.
-    columns: panels side by side.
+    offsets: the numbers that were added to the dimensions.
+    titles: the title of each panel, such as the class.
+    columns: number of panels side by side.
 
   Returns:
     The figure.

@@ -1,4 +1,4 @@
-"""A figure as an array, for who shows pictures but no figures."""
+"""Figures as arrays, for writers that take pictures only."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def figure_pixels(
   figure: 'matplotlib.figure.Figure',
 ) -> UInt8[np.ndarray, 'height width 3']:
-  """Draws a figure."""
+  """Renders a figure as RGB pixels."""
   from matplotlib.backends.backend_agg import FigureCanvasAgg
 
   canvas = FigureCanvasAgg(figure)

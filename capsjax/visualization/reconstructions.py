@@ -1,4 +1,4 @@
-"""Images above what the network makes of them (the paper's figure 3)."""
+"""Images above their reconstructions (figure 3 of the paper)."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from capsjax.visualization.panels import FONT_SIZE, draw_grid
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image, and the height of a block's words, in inches.
+# The side of an image and the height of a block's labels, in inches.
 _SIDE = 0.6
 _WORDS = 0.45
 
@@ -27,20 +27,20 @@ def reconstruction_figure(
   class_names: Sequence[str] | None = None,
   columns: int = 10,
 ) -> 'matplotlib.figure.Figure':
-  """Right predictions above, wrong ones below with both readings of each.
+  """Draws correct predictions above wrong ones, with reconstructions.
 
   Args:
-    images: in [0, 1].
+    images: images in [0, 1].
     labels: the true classes.
     predictions: the predicted classes.
     by_prediction: reconstructions from the capsules of the predictions.
     by_label: reconstructions from the capsules of the labels, shown where a
       prediction is wrong.
-    class_names: what to call the classes; by their numbers if not given.
-    columns: images side by side.
+    class_names: the name of each class; its number if None.
+    columns: number of images side by side.
 
   Returns:
-    The figure: for each image its label, or `label → prediction`.
+    The figure. Each image is headed by its label, or `label → prediction`.
 
   Raises:
     ValueError: if there is no image.
@@ -93,7 +93,7 @@ def reconstruction_figure(
 
 
 def _filled(images, count):
-  """With white images up to the end of the row."""
+  """Pads a row with white images."""
   missing = count - len(images)
   return np.pad(
     images, [(0, missing), (0, 0), (0, 0), (0, 0)], constant_values=1

@@ -1,4 +1,4 @@
-"""Figures and tables in one HTML file that needs nothing else."""
+"""Figures and tables in one self-contained HTML file."""
 
 import base64
 import dataclasses
@@ -20,8 +20,8 @@ class Table:
   """A table.
 
   Attributes:
-    heads: the columns' names.
-    rows: a cell for each column; numbers are set to the right.
+    heads: the column names.
+    rows: one cell per column; numbers are aligned to the right.
   """
 
   heads: Sequence[str]
@@ -30,11 +30,11 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-  """A figure or a table, with words.
+  """A figure or a table, with text.
 
   Attributes:
-    caption: its heading.
-    note: a paragraph above it.
+    caption: the heading.
+    note: the paragraph above it.
     figure: a matplotlib figure.
     table: a table.
   """
@@ -46,7 +46,7 @@ class Block:
 
   @property
   def image(self) -> str:
-    """The figure as a `data:` address; empty if there is none."""
+    """The figure as a `data:` URL; empty if there is none."""
     if self.figure is None:
       return ''
     file = io.BytesIO()
@@ -57,11 +57,11 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-  """A part of the report.
+  """A section of a report.
 
   Attributes:
-    title: its heading.
-    blocks: what it holds.
+    title: the heading.
+    blocks: the figures and tables.
   """
 
   title: str
@@ -69,20 +69,20 @@ class Section:
 
   @property
   def anchor(self) -> str:
-    """What a link to it names."""
+    """The fragment of a link to the section."""
     return re.sub(r'\W+', '-', self.title.lower()).strip('-')
 
 
 def report_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-  """Writes the page; the same figures, made anew, give the same text.
+  """Renders a report; the same content always gives the same bytes.
 
   Args:
     title: the heading.
-    subtitle: a line below it.
-    sections: the parts.
+    subtitle: the line below it.
+    sections: the sections.
 
   Returns:
-    The HTML, pictures included.
+    The HTML, including the pictures.
   """
   return render_page(
     'report.html', title=title, subtitle=subtitle, sections=sections

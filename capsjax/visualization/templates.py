@@ -1,4 +1,4 @@
-"""The HTML pages, whose parts are files beside this one."""
+"""Renders the HTML templates in `pages`."""
 
 from importlib import resources
 
@@ -6,17 +6,18 @@ _FOLDER = 'pages'
 
 
 def read_page_part(name: str) -> str:
-  """The text of a file in `pages`."""
+  """Returns the text of a file in `pages`."""
   folder = resources.files('capsjax.visualization') / _FOLDER
   return (folder / name).read_text(encoding='utf-8')
 
 
 def render_page(name: str, **values: object) -> str:
-  """Fills in a page.
+  """Renders a page.
 
   Args:
-    name: a file in `pages`, a Jinja template.
-    values: what it names; text is escaped unless it is `Markup`.
+    name: a Jinja template in `pages`.
+    **values: the variables of the template; text is escaped unless it is
+      `Markup`.
 
   Returns:
     The HTML.

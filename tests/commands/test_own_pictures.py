@@ -1,4 +1,4 @@
-"""The configuration for a user's own pictures, from files to a report."""
+"""The configuration for the user's own pictures, from files to a report."""
 
 import json
 import re
@@ -16,9 +16,9 @@ TINY = (
   '--config.num_epochs=4',
   '--config.batch_size=8',
   '--config.optimizer.learning_rate=0.01',
-  # Of strides a field that is set twice would have four.
+  # Strides set twice would hold four numbers.
   *(field for field in TINY_NETWORK if 'strides' not in field),
-  # Above which strides are doubled, as the configuration does for photographs.
+  # The limit above which strides are doubled; configs/custom.py sets it too.
   '--config.model.max_primary_capsules=100',
   '--config.pictures.num_images=3',
   '--config.pictures.perturbation_steps=3',
@@ -27,13 +27,13 @@ TINY = (
 
 @pytest.fixture(scope='module')
 def pictures(tmp_path_factory):
-  """A folder of two classes: bright ones on black, and the reverse, in PNG."""
+  """Writes PNG files of two classes: bright on black, and the reverse."""
   folder = tmp_path_factory.mktemp('own') / 'pictures'
   rng = np.random.default_rng(0)
   for name, ground, spot in (('moon', 20, 230), ('hole', 230, 20)):
     (folder / name).mkdir(parents=True)
     for number in range(30):
-      # Wider than high, as photographs are.
+      # Wider than high, like photographs.
       picture = rng.integers(ground - 20, ground + 20, (30, 44, 3), np.uint8)
       y, x = rng.integers(4, 14, 2)
       picture[y : y + 12, x + 7 : x + 19] = spot
@@ -43,7 +43,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def trained(pictures):
-  """The folder of a small run on them, and what its training printed."""
+  """Trains on them and returns the run's folder and what training printed."""
   workdir = pictures.parent / 'run'
   words = ('--config', 'configs/custom.py', '--workdir', workdir)
   done = capsjax(*words, f'--config.data_dir={pictures}', *TINY)
@@ -93,7 +93,7 @@ def test_classes_are_called_by_their_folders(trained):
 
 
 def test_other_pictures_are_predicted(trained, pictures, tmp_path):
-  """Those of the test, and their file names, are not told by `predict`."""
+  """`predict` does not learn the test set or its file names."""
   workdir, _ = trained
   one = tmp_path / 'one.jpg'
   Image.open(pictures / 'moon' / '7.png').save(one, quality=95)
@@ -132,7 +132,7 @@ def test_predictions_are_those_of_the_evaluation(trained, tmp_path):
 
 
 def test_who_stopped_early_predicts(pictures, tmp_path):
-  """By images held out, of which there are none without the data."""
+  """Stopping early needs held-out images, which do not exist without data."""
   words = ('--config', 'configs/custom.py', '--workdir', tmp_path / 'run')
   words += (f'--config.data_dir={pictures}', *TINY, '--config.num_epochs=1')
   words += ('--config.validation_size=8', '--config.stop_at_accuracy=0.1')
@@ -144,7 +144,7 @@ def test_who_stopped_early_predicts(pictures, tmp_path):
 
 
 def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):
-  """By a run that was moved to where they are not."""
+  """The run was moved to a place without its data."""
   workdir, _ = trained
   words = ('--pictures', pictures / 'hole')
   assert not capsjax('predict', '--workdir', workdir, *words).status
@@ -166,7 +166,7 @@ def test_pictures_are_predicted_without_the_data(trained, pictures, tmp_path):
 
 
 def test_what_is_found_may_be_written_elsewhere(trained, pictures, tmp_path):
-  """Of a run in a folder that may only be read."""
+  """The folder of the run may be read-only."""
   workdir = shutil.copytree(trained[0], tmp_path / 'run')
   before = {p: p.is_file() and p.read_bytes() for p in workdir.rglob('*')}
   output = tmp_path / 'deep' / 'inside'
@@ -209,7 +209,7 @@ def test_pictures_may_stay_in_the_hosts_memory(trained, tmp_path):
 def test_a_run_does_not_go_on_with_other_pictures(
   trained, pictures, tmp_path, old, new
 ):
-  """Else it would be told the error of one set as that of another."""
+  """Otherwise, the error on one data set would pass for that on another."""
   other = shutil.copytree(pictures, tmp_path / 'pictures')
   (other / old).rename(other / new)
   workdir = shutil.copytree(trained[0], tmp_path / 'run')
@@ -218,7 +218,7 @@ def test_a_run_does_not_go_on_with_other_pictures(
   refusal = capsjax(*words, '--config.num_epochs=5').refusal
   assert f'{workdir} holds a run on other data' in refusal
   assert {p: p.read_bytes() for p in before} == before
-  # The same pictures elsewhere are the same.
+  # The same pictures in another folder are accepted.
   (other / new).rename(other / old)
   done = capsjax(*words, '--config.num_epochs=5')
   assert done.status == 0, done.err
@@ -242,7 +242,7 @@ def test_what_cannot_be_predicted_is_named(trained, tmp_path, content, hint):
 
 
 def test_what_is_read_is_what_was_trained(trained):
-  """The file of the configuration, without what was set, fits no longer."""
+  """Without the overrides, the configuration file no longer fits the run."""
   words = ('evaluate', '--config', 'configs/custom.py', '--workdir', trained[0])
   done = capsjax(*words)
   assert done.status == 0, done.err

@@ -1,4 +1,4 @@
-"""The commands that draw, on a small run, as a user gives them."""
+"""The commands that draw, run as a user would on a small run."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ TINY = (
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-  """The folder of a small run."""
+  """Trains a small run and returns its folder."""
   workdir = tmp_path_factory.mktemp('trained') / 'run'
   done = capsjax(*TINY, '--workdir', workdir)
   assert done.status == 0, done.err
@@ -32,7 +32,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def drawn(trained):
-  """The same after all commands, with what they printed."""
+  """Runs all commands on it and returns what they printed."""
   printed = {}
   for command in ('reconstruct', 'perturb', 'report', 'explore'):
     status, out, err = capsjax(command, '--workdir', trained)
@@ -49,7 +49,7 @@ def pixels(path):
 def test_reconstructions_are_drawn(drawn, trained):
   path = trained / 'pictures' / 'reconstructions.png'
   assert f'written to {path}' in drawn['reconstruct']
-  # A run this short is wrong often enough for both halves of the picture.
+  # A run this short makes enough mistakes to fill both halves of the picture.
   picture = pixels(path)
   assert picture.shape[0] > 400
   assert picture.min() == 0 and picture.max() == 255
@@ -74,7 +74,7 @@ def test_pictures_are_the_same_again(drawn, trained):
 def test_a_report_of_one_run(drawn, trained):
   page = (trained / 'report.html').read_text()
   for title in (
-    *('Summary', 'Course', 'Capsules', 'Classes', 'Worst mistakes'),
+    *('Summary', 'Training', 'Capsules', 'Classes', 'Worst mistakes'),
     *('Reconstructions', 'Perturbations', 'Couplings', 'Configuration'),
   ):
     assert f'>{title}</h2>' in page
@@ -83,7 +83,7 @@ def test_a_report_of_one_run(drawn, trained):
   for image in images:
     assert base64.b64decode(image).startswith(b'\x89PNG')
   assert 'http' not in re.sub(r'base64,[^"]+', '', page)
-  # The error is the one that training measured last.
+  # The report must show the error that training measured last.
   lines = (trained / 'metrics.jsonl').read_text().splitlines()
   accuracy = [
     record['test/accuracy']
@@ -94,7 +94,8 @@ def test_a_report_of_one_run(drawn, trained):
 
 
 def test_a_report_that_compares(drawn, trained, tmp_path):
-  # The first two are of a group, by the seed alone; the third is of another.
+  # The first two differ only in the seed, so they form a group; the third does
+  # not belong to it.
   folders = [trained, tmp_path / 'seed', tmp_path / 'other']
   for folder, changes in zip(
     folders[1:], [{'seed': 1}, {'batch_size': 30}], strict=True
@@ -102,8 +103,8 @@ def test_a_report_that_compares(drawn, trained, tmp_path):
     shutil.copytree(trained, folder)
     config = json.loads((folder / 'config.json').read_text())
     (folder / 'config.json').write_text(json.dumps(config | changes))
-  # One of the group errs by ten percent more than the other, and one run has
-  # not been tested yet.
+  # One run of the group has an error ten points above the other, and the third
+  # run has not been tested yet.
   lines = (trained / METRICS).read_text().splitlines()
   metrics = [json.loads(line) for line in lines]
   for record in metrics:

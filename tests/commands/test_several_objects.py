@@ -1,4 +1,4 @@
-"""Training on overlapping objects, and the commands that look at them."""
+"""Training on overlapping objects, and the commands for such runs."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ TINY = (
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-  """The folder of a small run, and what its training printed."""
+  """Trains a small run and returns its folder and what training printed."""
   workdir = tmp_path_factory.mktemp('several') / 'run'
   words = ('--config', 'configs/multi_mnist.py', '--workdir', workdir)
   done = capsjax(*words, *TINY)
@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def evaluation(trained):
-  """The record of `evaluate`, and what it printed."""
+  """Runs `evaluate` and returns its record and what it printed."""
   workdir, _ = trained
   done = capsjax('evaluate', '--workdir', workdir)
   assert done.status == 0, done.err
@@ -55,7 +55,8 @@ def test_pairs_of_images_are_trained_on_and_counted(trained, evaluation):
   assert f'{record["error_percent"]:.2f}%' in table
   by_class = np.sum(record['confusion'], 1)
   assert by_class.sum() == 2 * 360 and by_class.min() > 40
-  # Both digits of a pair must be found; one of them is found more often.
+  # A pair is correct only if both digits are found, so single digits are found
+  # more often.
   found = np.diag(record['confusion']) / by_class
   np.testing.assert_allclose(record['class_accuracy'], found)
   assert record['accuracy'] < np.average(found, weights=by_class) < 1
@@ -80,10 +81,10 @@ def test_the_report_tells_of_both_objects(trained, evaluation):
   assert done.status == 0, done.err
   page = (workdir / 'report.html').read_text()
   titles = re.findall(r'>([^<]*)</h2>', page)
-  assert {'Summary', 'Course', 'Reconstructions', 'Configuration'} <= set(
+  assert {'Summary', 'Training', 'Reconstructions', 'Configuration'} <= set(
     titles
   )
-  # These know one class of an image only.
+  # These sections support only one class per image.
   assert not {'Worst mistakes', 'Perturbations', 'Couplings'} & set(titles)
   record, _ = evaluation
   wrong = round(record['error_percent'] / 100 * 360)
@@ -103,7 +104,7 @@ def test_what_is_for_one_object_refuses_two(trained, command):
 
 
 def test_both_objects_of_a_picture_are_predicted(trained, tmp_path):
-  """A picture is as large as the pairs, and is not padded again."""
+  """A picture has the size of the pairs and is not padded again."""
   workdir, _ = trained
   path = tmp_path / 'two.png'
   Image.new('L', (64, 64), 90).save(path)

@@ -1,4 +1,4 @@
-"""Checkpoints: bit-exact, apart, atomic under SIGKILL, and checked."""
+"""Checkpoints are bit-exact, atomic under SIGKILL, and checked when read."""
 
 import os
 import random
@@ -36,7 +36,7 @@ class Moments(NamedTuple):
 
 
 def make_state(step, size=5000):
-  """What step `step` should hold; noise, so that compression keeps it long."""
+  """Returns the state of a step: noise, which compression cannot shrink."""
   noise = np.random.default_rng(step).integers(0, 2**32, size, dtype=np.uint32)
   return {
     'params': {
@@ -71,7 +71,7 @@ def save(directory, latest=(), best=()):
 
 @pytest.fixture(scope='module')
 def saved(tmp_path_factory):
-  """latest 1 and 2."""
+  """Saves steps 1 and 2 as latest."""
   directory = tmp_path_factory.mktemp('saved') / 'checkpoints'
   save(directory, latest=(1, 2))
   return directory
@@ -89,7 +89,7 @@ def warnings():
 
 @pytest.fixture
 def held(monkeypatch):
-  """Holds every save just before it is renamed into place, until set."""
+  """Blocks each save just before it is renamed into place, until set."""
   release = threading.Event()
   finalize = ocp.CompositeCheckpointHandler.finalize
 
@@ -141,7 +141,7 @@ def test_latest_and_best_are_kept_apart(tmp_path):
   assert_same(best.state, make_state(9))
   fifth = restore(tmp_path, make_state(0), which=5, warn=no_warning)
   assert_same(fifth.state, make_state(5))
-  # A run killed between the two saves goes on from the newer one.
+  # A run that is killed between the two saves resumes from the newer one.
   newest = restore(tmp_path, make_state(0), warn=no_warning)
   assert newest.path == tmp_path / 'best' / '9'
 
@@ -160,7 +160,7 @@ def test_what_is_kept_for_good_stays(tmp_path):
   assert available_steps(tmp_path)['latest'] == [4, 8, 10, 11]
   fourth = restore(tmp_path, make_state(0), which=4, warn=no_warning)
   assert_same(fourth.state, make_state(4))
-  # A run that goes on from the fourth step trains the eighth anew.
+  # A run that resumes from step 4 trains step 8 anew.
   with Checkpointer(tmp_path, keep_latest=2, keep_every=4) as checkpointer:
     checkpointer.save_latest(5, make_state(5))
   assert available_steps(tmp_path)['latest'] == [4, 5]
@@ -236,7 +236,7 @@ def test_leftovers_are_ignored_and_swept(tmp_path, caplog):
 
 
 def files_of(directory):
-  """Relative to `directory`, with Orbax's random names in a fixed order."""
+  """Lists files relative to `directory`, with Orbax's random names sorted."""
   paths = [path for path in directory.rglob('*') if path.is_file()]
   return sorted(paths, key=lambda path: (path.parent, path.stat().st_size))
 
@@ -266,7 +266,7 @@ def test_damage_anywhere_is_noticed(copy, damage, warnings, capfd):
     damage(path)
     warnings.clear()
     restored = restore(copy, make_state(0), warn=warnings.append)
-    # Some files are of no consequence; then the values must be right.
+    # Damage to some files is harmless; then the values must be right.
     assert_same(restored.state, make_state(restored.step))
     assert len(warnings) == (restored.step == 1)
     for line in warnings:
@@ -279,8 +279,8 @@ def test_damage_anywhere_is_noticed(copy, damage, warnings, capfd):
 
 
 def test_a_flipped_value_is_told_by_its_checksum(copy, warnings):
-  """Orbax alone would restore it without a word."""
-  # Noise is stored as it is, so that its bytes can be found.
+  """Orbax alone would restore it silently."""
+  # Noise is stored uncompressed, so its bytes can be found.
   wanted = make_state(2)['params']['kernel'].tobytes()[1000:1100]
   [path] = [
     path
@@ -312,7 +312,7 @@ def test_half_written_folder_and_folder_of_another_step(copy, warnings):
 def test_what_cannot_be_read_now_is_not_taken_for_damage(
   copy, warnings, monkeypatch, error
 ):
-  """To go on from an older one would delete it."""
+  """Resuming from an older one would delete it."""
 
   def refuse(*args, **kwargs):
     raise error('not now')
@@ -341,7 +341,7 @@ def test_damaged_latest_falls_back_to_best(copy, warnings):
 def test_best_metric_is_of_a_whole_checkpoint(copy, warnings):
   save(copy, best=[6])
   assert best_metric(copy, make_state(0), until=9, warn=no_warning) == 0.6
-  # Of a run that goes on from before it, it is no longer.
+  # A run that resumes from an earlier step no longer has this best one.
   assert best_metric(copy, make_state(0), until=6, warn=no_warning) == 0.6
   assert best_metric(copy, make_state(0), until=5, warn=no_warning) is None
   shutil.rmtree(copy / 'best' / '6' / 'state')
@@ -352,7 +352,7 @@ def test_best_metric_is_of_a_whole_checkpoint(copy, warnings):
 def test_damaged_newer_steps_go_once_training_is_past_a_good_one(
   copy, warnings
 ):
-  """Else they would push the good ones out, or stand in the way."""
+  """Otherwise, they would displace the good ones or block new saves."""
   for step in ('5', '9'):
     (copy / 'latest' / step).mkdir()
   save(copy, latest=[3])
@@ -442,12 +442,12 @@ def test_failure_behind_is_told_by_the_next_call(tmp_path, caplog, monkeypatch):
   checkpointer.save_latest(3, make_state(3))
   checkpointer.close()
   assert available_steps(tmp_path)['latest'] == [3]
-  # Orbax would log the traceback as well.
+  # Orbax would also log the traceback.
   assert not caplog.records
 
 
 def test_two_devices_to_one(tmp_path):
-  """Un-stacked results of pmap are saved; they load anywhere."""
+  """States are saved without the device axis of pmap, so they load anywhere."""
   devices = jax.devices()[:2]
   assert len(devices) == 2
   add = jax.pmap(
@@ -466,7 +466,7 @@ def test_two_devices_to_one(tmp_path):
 
 
 def start(repository, code, *arguments):
-  """Python that finds this file and the repository."""
+  """Starts a Python that can import this file and the repository."""
   paths = [Path(__file__).parent, repository, os.environ.get('PYTHONPATH', '')]
   path = os.pathsep.join(map(str, paths))
   return subprocess.Popen(

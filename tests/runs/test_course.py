@@ -1,4 +1,4 @@
-"""What the tables tell of a run's course, of one that is written by hand."""
+"""The training history of a run, read from hand-written metrics."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from capsjax.runs.course import read_course, training_seconds
 from capsjax.runs.folder import RunFolder
 
-# Steps of 50 images; only training lines have a speed.
+# Each step takes 50 images; only training lines have a speed.
 COURSE = (
   {'step': 10, 'train/images_per_second': 100.0},  # 500 images: 5 s
   {'step': 30, 'train/images_per_second': 250.0},  # 1,000 images: 4 s

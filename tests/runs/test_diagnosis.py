@@ -1,4 +1,4 @@
-"""Which capsules a run calls saturated, dead or idly routed."""
+"""The diagnosis of saturated, dead and idly routed capsules."""
 
 from unittest import mock
 
@@ -8,7 +8,7 @@ from capsjax.models import BaselineCNN, CapsNet
 from capsjax.runs.diagnosis import diagnosis_line
 from capsjax.runs.experiment import Experiment
 
-# Numbers of a trained network whose capsules tell something.
+# Numbers of a trained network whose capsules are alive.
 ALIVE = {
   'capsules/primary_capsules/length': 0.26,
   'capsules/primary_capsules/length_deviation': 0.15,
@@ -38,7 +38,7 @@ def line(model=None, **changes):
 def test_nothing_is_said_of_capsules_that_are_alive():
   assert line() is None
   assert diagnosis_line(mock.Mock(spec=Experiment), {}) is None
-  # One iteration does not route, and all couplings of it are uniform.
+  # One iteration does not route: its couplings are all uniform.
   one = {name: n for name, n in ALIVE.items() if name[-1] not in '23'}
   assert diagnosis_line(mock.Mock(spec=Experiment), one) is None
 
@@ -59,7 +59,7 @@ def test_saturated_capsules(model, remedy):
   said = line(model, **long)
   assert said.startswith('primary_capsules are saturated (lengths of 0.98')
   assert '0.017' in said and said.endswith(f'try {remedy}')
-  # Long ones that differ are not.
+  # Long capsules that vary between images are not saturated.
   assert line(model, **long | {'primary_capsules__length_deviation': 0.1}) is (
     None
   )

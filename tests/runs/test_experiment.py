@@ -1,4 +1,4 @@
-"""The networks of sets that are not at hand, on images of the right shape."""
+"""Networks for data sets that tests lack, on images of the right shape."""
 
 import dataclasses
 
@@ -17,8 +17,8 @@ from tests.running import TINY_NETWORK
 
 TINY = ('--config.model.conv_features=4', '--config.model.num_types=2')
 SMALL_BATCH = '--config.batch_size=8'
-# The images of each set as its reader gives them, its classes, and what its
-# network is given.
+# For each data set, the image shape that its reader returns, the number of
+# classes, and the input shape of its network.
 SETS = {
   'cifar10': ((32, 32, 3), 10, (24, 24, 3)),
   'smallnorb': ((48, 48, 2), 5, (32, 32, 2)),
@@ -47,7 +47,7 @@ def create_with(dataset, *overrides):
   return Experiment.create(config, dataset)
 
 
-# Optax's own arithmetic promotes types.
+# Optax relies on implicit type promotion.
 @jax.numpy_dtype_promotion('standard')
 @pytest.mark.parametrize('name', SETS)
 def test_a_network_trains_and_is_measured(name):
@@ -71,16 +71,15 @@ def test_a_network_trains_and_is_measured(name):
   assert np.isfinite(results.loss)
 
 
-# Optax's own arithmetic promotes types.
+# Optax relies on implicit type promotion.
 @jax.numpy_dtype_promotion('standard')
 @pytest.mark.parametrize('name', ['cifar10', 'custom'])
 def test_the_first_steps_do_not_saturate_the_capsules(name):
-  """On dark strokes on white, with all of the network.
+  """Trains the whole network on dark strokes on white.
 
-  One that begins as the official code's, and one with its primary scale alone.
-
-  With a primary scale of 1 they make every capsule as long as it can be,
-  from where nothing is learned.
+  One network has the official code's initial values, the other only its primary
+  scale. With a primary scale of 1, the first steps saturate the capsules and
+  stall learning.
   """
   shape, num_classes, _ = SETS.get(name, ((64, 64, 3), 10, None))
   rng = np.random.default_rng(0)
@@ -96,15 +95,15 @@ def test_the_first_steps_do_not_saturate_the_capsules(name):
     order = epoch_permutation(experiment.keys.order, epoch, len(white))
     state, _ = train(state, data, order, 1)
   results = experiment.evaluate(state.params, white)
-  # Capsules of length 0 lose 0.9 ** 2, of length 1 more than 1.6.
+  # The loss is 0.9 ** 2 if all lengths are 0, and above 1.6 if all are 1.
   assert results.classification_loss < 0.9**2
 
 
-# Optax's own arithmetic promotes types.
+# Optax relies on implicit type promotion.
 @jax.numpy_dtype_promotion('standard')
 @pytest.mark.parametrize('steps_per_call', [1, 3])
 def test_streamed_images_give_the_same_network(steps_per_call):
-  """Bit for bit, by two devices that hold the images of one call only."""
+  """Bit for bit, on two devices that hold only the images of one call."""
   found = []
   for is_streamed in (False, True):
     experiment = create(
@@ -177,7 +176,7 @@ def test_only_grey_images_are_laid_over_each_other():
 
 
 def test_a_loss_without_use_is_named():
-  """Of a configuration whose model was exchanged, and its loss was not."""
+  """The configuration replaced the model but kept its loss."""
   config = configuration.load_config(REPOSITORY / 'configs/mnist_baseline.py')
   values = dataclasses.asdict(config) | {'loss': {'down_weight': 0.5}}
   with pytest.raises(UserError, match=r'baseline has no use for loss\.down'):

@@ -1,4 +1,4 @@
-"""One process at a time writes into the folder of a run."""
+"""Only one process at a time writes into the folder of a run."""
 
 import dataclasses
 import signal
@@ -61,7 +61,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_a_run_that_another_began_meanwhile_is_kept(tmp_path, monkeypatch):
-  """While the data are read, another process may begin and finish a run."""
+  """Another process may start and finish a run while the data are read."""
   config = configuration.load_config(REPOSITORY / 'configs' / 'digits.py')
   theirs = dataclasses.replace(config, seed=7)
   folder, create = RunFolder(tmp_path / 'run'), Experiment.create

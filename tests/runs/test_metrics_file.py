@@ -1,4 +1,4 @@
-"""Metrics on disk, read back by a reader of our own."""
+"""Metrics on disk, read back by an independent reader."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def read_lines(directory):
 
 
 def crc32c(content):
-  """Castagnoli's CRC, bit by bit."""
+  """Computes the CRC-32C (Castagnoli), bit by bit."""
   crc = 0xFFFFFFFF
   for byte in content:
     crc ^= byte
@@ -40,7 +40,7 @@ def masked_crc32c(content):
 
 
 def read_records(path):
-  """The records of a TFRecord file, each with its checksums tested."""
+  """Reads the records of a TFRecord file and tests their checksums."""
   stream = io.BytesIO(path.read_bytes())
   while header := stream.read(8):
     assert struct.unpack('<I', stream.read(4)) == (masked_crc32c(header),)
@@ -50,7 +50,7 @@ def read_records(path):
 
 
 def read_events(directory):
-  """All events as TensorBoard shows them: later files, after their purge."""
+  """Reads events as TensorBoard does: later files purge earlier events."""
   from tensorboardX.proto.event_pb2 import Event, SessionLog
 
   shown = []
@@ -117,7 +117,9 @@ def test_resumed_run_writes_nothing_twice(tmp_path):
     for step in range(1, 6):
       writer.write_scalars(step, {'loss': step})
   with (tmp_path / 'metrics.jsonl').open('a') as file:
-    file.write('{"step": 2, "loss": 0}')  # Half-written: no line end.
+    file.write(
+      '{"step": 2, "loss": 0}'
+    )  # A half-written line has no line break.
   with MetricsWriter(RunFolder(tmp_path), resume_step=3) as writer:
     writer.write_scalars(4, {'loss': 40})
     writer.write_scalars(5, {'loss': 50})

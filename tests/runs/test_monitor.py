@@ -1,4 +1,4 @@
-"""What is measured and drawn of a run, and when."""
+"""What a run measures and draws, and when."""
 
 from unittest import mock
 
@@ -26,7 +26,7 @@ FIELDS = (
 
 
 def evaluate_each_epoch(*fields):
-  """Evaluates after each of two epochs; returns what was drawn after which."""
+  """Evaluates after each of two epochs; returns what was drawn after each."""
   path = REPOSITORY / 'configs' / 'digits.py'
   experiment = Experiment.create(
     configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()

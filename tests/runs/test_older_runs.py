@@ -1,4 +1,4 @@
-"""Runs that an earlier version trained go on being read and continued."""
+"""Runs trained with an earlier version can be read and resumed."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from capsjax.runs import configuration
 from tests.conftest import REPOSITORY
 from tests.running import capsjax
 
-# Two epochs of the digits with a tiny network, trained in November 2026.
+# Two epochs on the digits with a tiny network, trained in November 2026.
 ARCHIVE = REPOSITORY / 'tests' / 'runs' / 'run_of_november_2026.zip'
 ERROR = 16.39
 
@@ -37,7 +37,7 @@ def test_it_is_evaluated_as_it_was(workdir):
 
 
 def test_it_is_read_by_devices_that_cannot_share_a_batch(workdir):
-  """As long as nothing is trained; the tests have two devices."""
+  """This holds while nothing is trained; the tests have two devices."""
   done = capsjax('evaluate', '--workdir', workdir, '--config.batch_size=33')
   assert done.status == 0, done.err
   assert f'error                {ERROR:.2f}%' in done.out

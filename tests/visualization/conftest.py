@@ -1,4 +1,4 @@
-"""A real browser, for the pages."""
+"""A real browser for testing the pages."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The explorer in a real browser, beside the JAX model."""
+"""The explorer in a real browser, compared with the JAX model."""
 
 import time
 
@@ -33,12 +33,12 @@ MODELS = {
 
 
 class Explorer:
-  """A page that is open in the browser, and the model that it shows."""
+  """A page open in the browser, and the model that it runs."""
 
   def __init__(self, browser, path, fields, *, channels):
     self.browser = browser
     test = load_dataset('digits', data_dir=None).test
-    # Another strength of each colour.
+    # Each colour has another strength.
     tint = np.array([1, 0.6, 0.3][:channels])
     self.images = (test.images * tint).astype(np.uint8)
     self.labels = test.labels
@@ -65,7 +65,7 @@ class Explorer:
     self.wait('explorer.state.reconstruction')
 
   def pixels(self):
-    """What the network has seen last, as an image."""
+    """Returns the last input of the network as an image."""
     return self.state()['pixels'].reshape(self.images.shape[1:])
 
   def script(self, code, *arguments):
@@ -84,7 +84,7 @@ class Explorer:
     return self.browser.get_log('browser')
 
   def state(self):
-    """What the page holds, as arrays."""
+    """Returns the state of the page as arrays."""
     state = self.script(
       '({...explorer.state, pixels: [...explorer.state.pixels], '
       'capsules: [...explorer.state.capsules], '
@@ -97,7 +97,7 @@ class Explorer:
     }
 
   def expected(self, pixels, *, label=None, offsets=0):
-    """Lengths, and the reconstruction from a capsule moved by offsets."""
+    """Returns lengths, and a reconstruction with offsets, computed by JAX."""
     images = pixels.reshape(1, *self.images.shape[1:])
     output = self.apply({'params': self.params}, images)
     label = int(output.scores.argmax()) if label is None else label
@@ -111,7 +111,7 @@ class Explorer:
 
 
 def _shaken(leaf):
-  """With biases that are not zero, so that one left out is seen."""
+  """Adds noise, so that no bias is zero and a missing one shows."""
   rng = np.random.default_rng(leaf.size)
   return np.asarray(leaf + rng.normal(0, 0.05, leaf.shape), np.float32)
 
@@ -143,7 +143,7 @@ def test_the_page_computes_what_jax_does(explorer):
     if lengths.argmax() == expected_lengths.argmax():
       same_class += 1
       np.testing.assert_allclose(reconstruction, expected, atol=1e-2)
-  # A network that is not trained has ties, which half precision may break.
+  # An untrained network has near ties, which half precision may break.
   assert same_class >= 97
 
 
@@ -206,7 +206,7 @@ def test_a_drawing_is_classified_and_centred(explorer):
   explorer.find('clear').click()
   explorer.wait('explorer.state.pixels.every((x) => x === 0)')
   canvas = explorer.find('drawing')
-  # A stroke in the left upper quarter, which is to be moved to the middle.
+  # A stroke in the upper left quarter, which should be moved to the middle.
   draw = ActionChains(explorer.browser)
   draw.move_to_element_with_offset(canvas, -100, -100).click_and_hold()
   draw.move_by_offset(30, 0).move_by_offset(0, 60).release().perform()
@@ -222,7 +222,7 @@ def test_a_drawing_is_classified_and_centred(explorer):
   np.testing.assert_allclose(state['lengths'], lengths, atol=5e-3)
   np.testing.assert_allclose(state['reconstruction'], expected, atol=1e-2)
   assert state['milliseconds'] < 500
-  # As drawn, it stays where it is.
+  # Without centring, it stays where it was drawn.
   explorer.find('centre').click()
   explorer.wait('explorer.isIdle()')
   ink = explorer.pixels()[..., 0]
@@ -262,7 +262,7 @@ def test_the_page_fits_the_window_and_its_colors(
 ):
   width, height = size
   device = {'width': width, 'height': height, 'deviceScaleFactor': 1}
-  # A window has a least width, a device has not.
+  # Browser windows have a minimum width; emulated devices do not.
   explorer.browser.execute_cdp_cmd(
     'Emulation.setDeviceMetricsOverride', {**device, 'mobile': True}
   )

@@ -1,4 +1,4 @@
-"""Figures: what is in them, and that the same arrays give the same bytes."""
+"""What figures show, and that the same arrays give the same bytes."""
 
 import io
 
@@ -15,7 +15,7 @@ def png(figure):
 
 
 def pictures(figure):
-  """All that is drawn as an image, without the white around it."""
+  """Returns the images in a figure, without the white around them."""
   return [
     np.asarray(image.get_array())
     for axes in figure.axes
@@ -28,7 +28,7 @@ def words(axes):
 
 
 def shows(figure, image):
-  """Whether an image [h, w] is somewhere in the figure, pixel by pixel."""
+  """Returns whether a figure contains an image [h, w], pixel by pixel."""
   for picture in pictures(figure):
     height, width = image.shape
     if picture.ndim == 2 and picture.shape >= image.shape:
@@ -77,7 +77,7 @@ def test_right_predictions_are_above_wrong_ones_with_both_readings():
 
 def test_labels_stand_at_the_middle_of_their_images():
   figure, _ = reconstructions()
-  # Two images of 6 x 4 with a line between: columns 0 to 3 and 5 to 8.
+  # Two images of 6 x 4 with a line between them: columns 0 to 3 and 5 to 8.
   assert list(figure.axes[0].get_xticks()) == [1.5, 6.5]
   assert list(figure.axes[0].get_yticks()) == [2.5, 9.5]
 
@@ -197,7 +197,7 @@ def test_a_capsule_of_length_zero_has_an_empty_map():
 
 
 def test_a_name_may_be_what_matplotlib_takes_for_mathematics():
-  """A picture that breaks would end the training that draws it."""
+  """A figure that fails would end the training that draws it."""
   names = ['$1_$5', '$^$']
   pixels = np.random.default_rng(7).random((2, 3, 4, 8, 8, 1))
   figures = (
@@ -212,7 +212,7 @@ def test_a_name_may_be_what_matplotlib_takes_for_mathematics():
 
 
 def test_couplings_are_drawn_over_their_images():
-  # As bright and as dark as standardised ones are.
+  # With the range of standardised images.
   images = 4 * np.random.default_rng(5).random((3, 8, 8, 1)) - 2
   maps = np.random.default_rng(6).random((3, 2, 2))
   figure = visualization.coupling_figure(
@@ -230,7 +230,7 @@ def test_couplings_are_drawn_over_their_images():
 def test_a_figure_as_pixels_is_the_one_that_is_written():
   from PIL import Image
 
-  # A figure each: drawing one again lays it out again.
+  # Two figures, because drawing one again changes its layout.
   pixels, written = (
     visualization.confusion_figure(np.eye(3, dtype=int)) for _ in range(2)
   )

@@ -1,4 +1,4 @@
-"""Pictures made of several images."""
+"""Grids of images."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Overlapping objects in two colours: what is shown, and where."""
+"""Figures of overlapping objects in two colours: what they show, and where."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def figure_of(*, columns, **changes):
 
 
 def cells(axes):
-  """The images [5, 4, 3] of a grid, by row and column."""
+  """Returns the images [5, 4, 3] of a grid by row and column."""
   (drawn,) = axes.get_images()
   picture = np.asarray(drawn.get_array())
   # White lines of one pixel lie between them.
@@ -56,7 +56,7 @@ def cells(axes):
 
 
 def two_colours(pair):
-  """Red, green, and a quarter of what both have in blue; pixel by pixel."""
+  """Returns red, green, and a quarter of their overlap in blue."""
   picture = np.zeros((5, 4, 3))
   for y, x in np.ndindex(5, 4):
     red, green = pair[0, y, x, 0], pair[1, y, x, 0]
@@ -85,7 +85,7 @@ def test_right_predictions_are_above_wrong_ones_in_rows_that_may_be_partial():
   heads = [
     [text.get_text() for text in axes.get_xticklabels()] for axes in figure.axes
   ]
-  # What is asked for in vain stands below the labels.
+  # The absent classes are named below the labels.
   assert heads == [
     ['ant, bee\nasked ant, dog', 'ant, cat\nasked ant, bee'],
     ['cat, dog\nasked cat, bee'],
@@ -116,7 +116,7 @@ def test_every_picture_is_where_its_labels_are():
       np.testing.assert_allclose(
         found, two_colours(fields[name][example]), rtol=1e-6
       )
-  # What is left of a row is white.
+  # The rest of a row is white.
   for block in (1, 2):
     assert all((row[1] == 1).all() for row in blocks[block])
 

@@ -1,4 +1,4 @@
-"""The report: everything in one file, and nothing taken for HTML."""
+"""The report is one self-contained file, and text in it is escaped."""
 
 import base64
 import html.parser
@@ -14,7 +14,7 @@ from capsjax.visualization import (
 
 
 class Page(html.parser.HTMLParser):
-  """The cells, the images and the outside addresses of a page."""
+  """Collects the cells, images and external URLs of a page."""
 
   def __init__(self, text):
     super().__init__()

@@ -1,11 +1,11 @@
-// The page around the network, which computes in a worker.
+// The user interface of the explorer. The network runs in a worker.
 'use strict';
 
 const $ = (id) => document.getElementById(id);
 const model = JSON.parse($('model').textContent);
 const [height, width, channels] = model.imageShape;
 
-// --- The worker: one promise for each message. ---
+// --- The worker: one promise per message. ---
 
 const waiting = new Map();
 let lastId = 0;
@@ -35,7 +35,7 @@ function fail(error) {
   say(`The network failed: ${error.message}`);
 }
 
-// Runs `task` on the newest value only: what came meanwhile is skipped.
+// Runs `task` on the newest value; values that arrive meanwhile are skipped.
 function latest(task) {
   let running = false;
   let next;
@@ -46,7 +46,7 @@ function latest(task) {
     while (next) {
       const {value: newest} = next;
       next = undefined;
-      // One that fails must not keep the next from running.
+      // A failure must not keep the next value from running.
       await task(newest).catch(fail);
     }
     running = false;
@@ -65,7 +65,7 @@ const state = {
   reconstruction: null,
   milliseconds: 0,
 };
-// For who wants the numbers: `await explorer.classify(pixels)`.
+// For scripts and the console: `await explorer.classify(pixels)`.
 window.explorer = {state, model, classify, decode, isIdle: () => !waiting.size};
 
 async function classify(pixels) {
@@ -261,7 +261,7 @@ function stroke(x, y) {
   last = [x, y];
 }
 
-// The box around what is drawn, or null.
+// The bounding box of the drawing, or null.
 function boxOfInk() {
   const {data} = pen.getImageData(0, 0, canvas.width, canvas.height);
   const box = {left: Infinity, top: Infinity, right: -1, bottom: -1};
@@ -277,8 +277,9 @@ function boxOfInk() {
   return box.right < 0 ? null : box;
 }
 
-// What the network sees of the drawing: at its own size and, if wished, as
-// MNIST was made, 20 of 28 pixels large with the ink's centre in the middle.
+// The drawing at the network's input size. If the checkbox is ticked, it is
+// scaled and centred as in MNIST: 20 of 28 pixels large, with the centre of mass
+// in the middle.
 function drawnPixels() {
   const small = element('canvas', {width, height});
   const context = small.getContext('2d', {willReadFrequently: true});
@@ -345,7 +346,7 @@ canvas.onpointerup = canvas.onpointercancel = (event) => {
   if (event.isPrimary) last = null;
 };
 
-// The keyboard's pen: where it is, and whether it is down.
+// The pen moved by keyboard.
 const cursor = {x: canvas.width / 2, y: canvas.height / 2, isDown: false};
 const steps = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
@@ -406,7 +407,7 @@ async function start() {
   startWorker();
   await ask({model, weights: $('weights').textContent.trim()});
   $('weights').remove();
-  // A person may have drawn meanwhile.
+  // The user may have drawn something while the weights loaded.
   if (!isDrawn) showTestImage(0);
 }
 start().catch(fail);

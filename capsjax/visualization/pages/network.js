@@ -1,13 +1,13 @@
 // The network of a run, in a worker: encoder, routing and decoder.
 //
-// Arrays are Float32Array in the order of the JAX model: images and features
-// [height, width, channels], capsules [number, dimension]. Math.fround keeps the
-// arithmetic of the inner loops in single precision, which is twice as fast.
+// Arrays are Float32Array with the axis order of the JAX model: images and
+// features [height, width, channels], capsules [number, dimension]. Math.fround
+// keeps the inner loops in single precision, which is twice as fast.
 'use strict';
 
 const fround = Math.fround;
 
-// Half-precision numbers of base64 text as single-precision ones.
+// Decodes base64 text of half-precision numbers to single precision.
 function decodeHalf(text) {
   const table = new Float32Array(65536);
   for (let bits = 0; bits < 65536; bits++) {
@@ -27,7 +27,7 @@ function decodeHalf(text) {
   return numbers;
 }
 
-// Where a convolution's window begins and how many windows there are.
+// Where the first window of a convolution starts, and how many there are.
 function windows(size, kernelSize, stride, padding) {
   if (padding === 'VALID') {
     return {count: Math.floor((size - kernelSize) / stride) + 1, start: 0};
@@ -44,8 +44,8 @@ function convolution(input, [height, width, channels], kernel, strides, padding)
   const columns = windows(width, kernelWidth, strides[1], padding);
   const output = new Float32Array(rows.count * columns.count * features);
   const weights = kernel.data;
-  // One row of weights after another, for all windows: it stays in the cache.
-  // An input of 0, which is what a ReLU mostly gives, costs nothing.
+  // Each row of weights is applied to all windows, so that it stays in the cache.
+  // Inputs of 0, which are most outputs of a ReLU, cost nothing.
   for (let ky = 0; ky < kernelHeight; ky++) {
     for (let kx = 0; kx < kernelWidth; kx++) {
       for (let c = 0; c < channels; c++) {
@@ -79,7 +79,7 @@ function relu(array) {
   for (let i = 0; i < array.length; i++) if (array[i] < 0) array[i] = 0;
 }
 
-// Equation 1, of every capsule by itself, in place.
+// Equation 1, applied to each capsule in place.
 function squash(capsules, dim) {
   for (let start = 0; start < capsules.length; start += dim) {
     let square = 0;
@@ -126,7 +126,7 @@ function dynamicRouting(votes, [inCaps, outCaps, dim], options) {
   for (let iteration = 1; ; iteration++) {
     capsules = new Float32Array(outCaps * dim);
     for (let i = 0; i < inCaps; i++) {
-      // Equation 3; the leak is a logit of 0 whose share is thrown away.
+      // Equation 3; the leak is a logit of 0 whose share is discarded.
       let greatest = options.leaky ? 0 : -Infinity;
       for (let j = 0; j < outCaps; j++) {
         greatest = Math.max(greatest, logits[i * outCaps + j]);
@@ -185,7 +185,7 @@ class Network {
     }
   }
 
-  // Pixels in [0, 1] to class capsules.
+  // Computes class capsules from pixels in [0, 1].
   encode(pixels) {
     const {model, tensors} = this;
     const features = convolution(
@@ -212,7 +212,7 @@ class Network {
     return {capsules, lengths: lengths(capsules, model.capsuleDim)};
   }
 
-  // The capsule of one class to pixels in [0, 1].
+  // Computes pixels in [0, 1] from the capsule of one class.
   decode(capsule, label) {
     const {model, tensors} = this;
     let hidden = new Float32Array(model.numClasses * model.capsuleDim);
@@ -228,8 +228,8 @@ class Network {
   }
 }
 
-// Messages: {id, model, weights}, {id, pixels} or {id, capsule, label}; each is
-// answered by one with its id.
+// Messages: {id, model, weights}, {id, pixels} or {id, capsule, label}. Each gets
+// an answer with its id.
 let network;
 self.onmessage = ({data}) => {
   const started = performance.now();
