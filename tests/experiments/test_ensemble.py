@@ -108,7 +108,7 @@ def test_networks_with_tests_of_their_own_are_not_taken_together(tmp_path):
   main = functools.partial(suite.main, COMPARISON)
   words = ('--config.dataset=folder', '--data-dir', tmp_path / 'pictures')
   refusal = run(main, '--runs-dir', tmp_path / 'runs', *words).refusal
-  assert 'each seed draws one of its own' in refusal
+  assert 'each seed draws its own test set' in refusal
   refusal = run(main, '--runs-dir', tmp_path / 'runs', words[0]).refusal
   assert 'there is no folder to read' in refusal
   assert not (tmp_path / 'runs').exists()

@@ -249,6 +249,6 @@ def test_a_test_drawn_from_a_folder_is_refused(place_of, tmp_path):
     fields = ('dataset=folder', f'data_dir={tmp_path / folder}')
     train_at_once(BASELINE, SEEDS, place_of('place', *fields, 'batch_size=2'))
 
-  with pytest.raises(UserError, match='each seed draws one'):
+  with pytest.raises(UserError, match='each seed draws its own'):
     refuse('drawn')
   refuse('split')

@@ -320,7 +320,7 @@ def test_what_takes_hours_is_left_out_on_a_cpu_but_for_who_asks(
 def test_a_stop_ends_the_command_and_the_next_one_goes_on(command, monkeypatch):
   trained = trains_first(monkeypatch, missing=[('large', 0)])
   done = command('--size=full', '--seeds=2')
-  assert done.status == 0 and 'the same command goes on' in done.out
+  assert done.status == 0 and 'the same command resumes' in done.out
   assert trained == [('tiny', 0), ('large', 0)]
   trained = trains_first(monkeypatch)
   assert command('--size=full', '--seeds=2').status == 0
@@ -369,7 +369,7 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
   words = ('--runs-dir', tmp_path, '--config.optimizer.decay_rate=0.5')
   done = beside(interrupted, main, *words)
   assert done.status == 0, done.err
-  assert 'the same command goes on' in done.out and '|' not in done.out
+  assert 'the same command resumes' in done.out and '|' not in done.out
   path = tmp_path / 'example.json'
   assert not path.exists()
 
