@@ -31,7 +31,7 @@ def change_figure(
     during.plot(epochs, values, marker='.', label=f'{iteration}')
   during.set_title(f'of {most} iterations, during training')
   during.set_xlabel('epoch')
-  # Beside the plot, where the lines leave no room; in the order of the lines.
+  # Beside the plot, because the lines leave no room inside; in their order.
   during.legend(
     title='iteration',
     fontsize='x-small',

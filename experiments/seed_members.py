@@ -111,7 +111,7 @@ def open_member(
 
 
 class Members:
-  """Serves `fit` as its reporter and checkpointer, for all seeds.
+  """Reports, evaluates and saves all seeds, as `fit` requires.
 
   Args:
     members: the member of each seed.
