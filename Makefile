@@ -1,12 +1,12 @@
-# Does all the set-up on a machine that has Python 3.11 or newer and make.
+# Sets up everything on a machine that has Python 3.11 or newer and make.
 #
-#   PYTHON       the interpreter that makes the environment
+#   PYTHON       the interpreter that creates the environment
 #   VENV         the environment's folder
-#   CONSTRAINTS  a pip constraints file: the versions that this Python's check
-#                was seen to pass with if not given, the newest of all if empty
+#   CONSTRAINTS  a pip constraints file; if not given, the versions pinned for
+#                this Python; if empty, the newest versions
 #   ARGS         more flags for `make digits`, such as --config.seed=1
-#   PYTEST_ARGS  more flags for pytest, such as -k routing
-#   EXTRAS       what to install besides: test, or test,bench with PyTorch
+#   PYTEST_ARGS  flags for pytest, such as -k routing
+#   EXTRAS       extras to install: test, or test,bench with PyTorch
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,8 +20,8 @@ EXTRAS ?= test
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONSTRAIN := $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
-# The stamps name what they were made with, so that another interpreter or
-# another set of versions makes the environment anew.
+# The stamps name the interpreter and versions used, so that changing either
+# rebuilds the environment.
 MADE_WITH := $(subst /,-,$(PYTHON)-$(or $(CONSTRAINTS),newest)-$(EXTRAS))
 CORE := $(VENV)/core-$(MADE_WITH)
 TOOLS := $(VENV)/tools-$(MADE_WITH)
@@ -32,8 +32,8 @@ UV ?= uv
 RESOLVE = $(UV) pip compile pyproject.toml --quiet --extra test --extra bench \
   --no-annotate --no-header --python-platform x86_64-manylinux_2_28 \
   --constraint $(TORCH)
-# The version that the published benchmarks are of. Its packages of CUDA are not
-# pinned: they are of one platform, and PyTorch itself pins them.
+# The PyTorch version of the published benchmarks. Its CUDA packages are not
+# pinned: they exist for one platform only, and PyTorch itself pins them.
 TORCH := tests/constraints/torch.txt
 DROP := grep -v -E '^(cuda|nvidia|triton)'
 
@@ -41,14 +41,15 @@ DROP := grep -v -E '^(cuda|nvidia|triton)'
 
 help:
 	@echo 'make digits  train the paper'\''s network on handwritten digits, no download'
-	@echo 'make test    check the format, the lint and the types, and run the tests'
-	@echo 'make pytest  run the tests alone'
-	@echo 'make format  format the code and mend what the linter can'
+	@echo 'make test    check format, lint and types, and run the tests'
+	@echo 'make pytest  run only the tests'
+	@echo 'make format  format the code and apply the linter'\''s fixes'
 	@echo 'make clean   remove the environment and the caches'
-	@echo 'make pins    renew the versions of tests/constraints (needs uv)'
+	@echo 'make pins    update the pinned versions in tests/constraints (needs uv)'
 	@echo
-	@echo 'Each makes the environment it needs, in $(VENV), with $(PYTHON);'
-	@echo 'make test PYTHON=python3.12 VENV=.venv-3.12 uses another one.'
+	@echo 'digits, test, pytest and format create the environment $(VENV)'
+	@echo 'with $(PYTHON). To use another Python:'
+	@echo 'make test PYTHON=python3.12 VENV=.venv-3.12'
 
 digits: $(CORE)
 	$(BIN)/python -m capsjax.main --config configs/digits.py $(ARGS)
@@ -89,7 +90,7 @@ clean:
 	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune \
 	  -exec rm -rf {} +
 
-# Only an environment is cleared, never another folder that VENV may name.
+# Clears VENV only if it is an environment, never another folder.
 $(CORE): pyproject.toml $(CONSTRAINTS)
 	@version=$$('$(PYTHON)' --version 2>/dev/null) || version='not there'; \
 	'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,11 +1,11 @@
-"""What every configuration starts from: the paper's network and training.
+"""The base of every configuration: the paper's network and training.
 
-A configuration changes a few fields, and so does the command line:
+Configurations and the command line change a few of its fields:
 
     python -m capsjax.main --config configs/mnist.py --config.batch_size=64
     python -m capsjax.main --help-config
 
-The second command lists all fields with their defaults and meaning.
+The second command lists every field with its default and meaning.
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,7 @@ import capsjax
 
 
 def get_config() -> ConfigDict:
-  """The paper's settings for MNIST; the official code's where it has none."""
+  """The paper's MNIST settings; the official code's where it gives none."""
   return capsjax.default_config()
 
 
@@ -25,8 +25,8 @@ def begin_as_official(config: ConfigDict) -> None:
   so it needs no warm-up.
 
   Args:
-    config: is changed; its `model.num_types` and `model.routing.leaky` are set
-      before.
+    config: changed in place; its `model.num_types` and `model.routing.leaky`
+      must be set before the call.
   """
   model = config.model
   model.use_capsule_bias = True

@@ -3,13 +3,13 @@
     python -m capsjax.main --config configs/cifar10.py
 
 The data come from TensorFlow Datasets (`pip install -e '.[tfds]'` and, to
-prepare the set once, `pip install tensorflow`); for class folders of pictures
-add `--config.dataset=folder --config.data_dir=DIR`. The paper reports an error
-of 10.6% with an ensemble of 7, trained for 600,000 steps: `python -m
-experiments.cifar10 --size=full`. The capsule bias, the initial values and
-the primary scale are the official code's. A step takes 4 to 6 s on two cores,
-an epoch 390 steps; after 156 of them, on a lossy copy, the error was 57 to 58%
-(experiments/README.md).
+prepare the set once, `pip install tensorflow`). To read class folders of
+pictures instead, add `--config.dataset=folder --config.data_dir=DIR`. The paper
+reports an error of 10.6% with an ensemble of 7 networks, trained for 600,000
+steps: `python -m experiments.cifar10 --size=full`. The capsule bias, initial
+values and primary scale are the official code's. A step takes 4 to 6 s on two
+cores, and an epoch has 390 steps; after 156 steps on a lossy copy of the data,
+the error was 57 to 58% (experiments/README.md).
 """
 
 from ml_collections import ConfigDict
@@ -32,6 +32,6 @@ def get_config() -> ConfigDict:
   config.model.routing.leaky = True
   config.model.has_decoder = False
   base.begin_as_official(config)
-  # 600,000 steps of 128 of the 50,000 images.
+  # 600,000 steps of 128 images each, from 50,000 images.
   config.num_epochs = 1538
   return config

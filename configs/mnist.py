@@ -2,10 +2,10 @@
 
     python -m capsjax.main --config configs/mnist.py
 
-The data (11 MB) are downloaded, or found in `--config.data_dir=DIR`. A step
-takes 0.53 s on two cores, an epoch 468 steps, and 50 epochs some 4 to 7 hours:
-the paper gives no length, and `--config.num_epochs=640` is the official code's.
-The test error after three epochs was 0.94%.
+The data (11 MB) are downloaded, or read from `--config.data_dir=DIR`. On two
+cores a step takes 0.53 s, and 50 epochs of 468 steps take about 4 to 7 hours.
+The paper gives no training length; the official code trains for 640 epochs
+(`--config.num_epochs=640`). The test error after three epochs was 0.94%.
 """
 
 from ml_collections import ConfigDict

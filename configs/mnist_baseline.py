@@ -2,9 +2,9 @@
 
     python -m capsjax.main --config configs/mnist_baseline.py
 
-The data (11 MB) are downloaded, or found in `--config.data_dir=DIR`. A step
-takes 5.6 s on two cores, an epoch 468 steps: it is for a GPU, and was not
-trained here. The paper reports an error of 0.39%.
+The data (11 MB) are downloaded, or read from `--config.data_dir=DIR`. A step
+takes 5.6 s on two cores, and an epoch has 468 steps: train it on a GPU. It was
+not trained here. The paper reports an error of 0.39%.
 """
 
 from ml_collections import ConfigDict
@@ -13,7 +13,7 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-  """The paper's baseline, trained as its CapsNet is."""
+  """The paper's baseline, trained like its CapsNet."""
   config = base.get_config()
   config.model_name = 'baseline'
   config.model = ConfigDict(

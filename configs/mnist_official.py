@@ -1,13 +1,13 @@
-"""The official TensorFlow code's CapsNet on MNIST, where it is not the paper's.
+"""CapsNet on MNIST with the official code's departures from the paper.
 
     python -m capsjax.main --config configs/mnist_official.py
 
-Reconstruction weighs 20 times more than in the text, the primary capsules are
-divided by the number of their types, routed capsules have a bias, and the
-initial values are truncated normals with biases of 0.1. Adam's epsilon is
-TensorFlow's. Data and time are those of configs/mnist.py; the official code's
-length is `--config.num_epochs=640`. The test error after one epoch was 2.10%,
-and the paper reports 0.25%.
+In the official TensorFlow code, reconstruction weighs 20 times more than in the
+text, the primary capsules are divided by the number of their types, routed
+capsules have a bias, the initial values are truncated normals with biases of
+0.1, and Adam's epsilon is TensorFlow's. The data and the time are those of
+configs/mnist.py; the official code trains for `--config.num_epochs=640`. The
+test error after one epoch was 2.10%; the paper reports 0.25%.
 """
 
 from ml_collections import ConfigDict

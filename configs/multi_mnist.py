@@ -2,14 +2,14 @@
 
     python -m capsjax.main --config configs/multi_mnist.py
 
-Pairs are composed on the device from MNIST (11 MB, downloaded or found in
-`--config.data_dir=DIR`) and never stored; an epoch is 60,000 of them. An image
-is right when its two longest capsules are. The paper reports an error of 5.2%,
-with 60 million training pairs (1000 epochs) and 1,000 test pairs of each digit
-(`--config.pairs.test_pairs=1000`). The capsule bias, the initial values and the
-scale of the primary capsules are the official code's, which also shifts by 6
-pixels: `--config.pairs.max_shift=6`. An epoch takes 11 to 17 minutes on two
-cores; the error after two was 34.73%.
+Pairs are composed on the device from MNIST (11 MB, downloaded or read from
+`--config.data_dir=DIR`) and never stored; an epoch is 60,000 pairs. An image
+counts as correct when its two longest capsules are its two digits. The paper
+reports an error of 5.2%, with 60 million training pairs (1000 epochs) and 1,000
+test pairs per digit (`--config.pairs.test_pairs=1000`). The capsule bias, the
+initial values and the primary scale are the official code's. The official code
+also shifts by 6 pixels: `--config.pairs.max_shift=6`. An epoch takes 11 to 17
+minutes on two cores; the error after two was 34.73%.
 """
 
 from ml_collections import ConfigDict

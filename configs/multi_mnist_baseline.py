@@ -2,8 +2,9 @@
 
     python -m capsjax.main --config configs/multi_mnist_baseline.py
 
-Data and test as in configs/multi_mnist.py; the paper reports an error of 8.1%.
-A step takes 5 s on two cores, an epoch 468 steps; not trained here.
+The data and test are those of configs/multi_mnist.py; the paper reports an
+error of 8.1%. A step takes 5 s on two cores, and an epoch has 468 steps. It was
+not trained here.
 """
 
 from ml_collections import ConfigDict
@@ -12,7 +13,7 @@ from configs import multi_mnist
 
 
 def get_config() -> ConfigDict:
-  """Two convolutions with pooling, and two fully connected layers."""
+  """Two convolutions with pooling and two fully connected layers."""
   config = multi_mnist.get_config()
   config.model_name = 'baseline'
   config.model = ConfigDict(
@@ -21,7 +22,7 @@ def get_config() -> ConfigDict:
       'conv_kernel_sizes': (9, 5),
       'pool_size': 2,
       'dense_sizes': (1024,),
-      # The paper names no dropout for it.
+      # The paper mentions no dropout for this baseline.
       'dropout_rate': 0.0,
       'dtype': 'float32',
     }

@@ -2,13 +2,14 @@
 
     python -m capsjax.main --config configs/svhn.py
 
-The files train_32x32.mat and test_32x32.mat lie in `--config.data_dir=DIR`, or
-TensorFlow Datasets downloads them (246 MB; `pip install -e '.[tfds]'` and, to
-prepare them once, `pip install tensorflow`). Reconstruction has MNIST's weight,
-though of 3,072 values, not 784: the paper names no other. It reports an error
-of 4.3%, trained on these 73,257 images. The capsule bias, the initial
-values and the primary scale are the official code's. A step takes 0.6 s on two
-cores, an epoch 572 steps; not trained here, without the data.
+The files train_32x32.mat and test_32x32.mat are read from
+`--config.data_dir=DIR`, or TensorFlow Datasets downloads them (246 MB; `pip
+install -e '.[tfds]'` and, to prepare them once, `pip install tensorflow`).
+Reconstruction has MNIST's weight, though for 3,072 values instead of 784,
+because the paper gives no other. The paper reports an error of 4.3%, trained on
+the same 73,257 images. The capsule bias, the initial values and the primary
+scale are the official code's. A step takes 0.6 s on two cores, and an epoch has
+572 steps. It was not trained here, because the data were not available.
 """
 
 from ml_collections import ConfigDict

@@ -1,1 +1,1 @@
-"""What shows how fast and how good the networks are."""
+"""Experiments from the paper, and benchmarks of speed and accuracy."""

@@ -2,9 +2,10 @@
 
 python -m experiments.affnist --size=cpu
 
-Both networks see digits that are only moved, and are tested on turned, sheared
-and scaled ones: affNIST's where its file is in the folder of the data, and
-MNIST's test digits in the same ranges (affine_mnist, which is not affNIST).
+Both networks train on digits that are only shifted, and are tested on rotated,
+sheared and scaled ones: on affNIST, if its file is in the data folder, and on
+MNIST's test digits transformed in the same ranges (affine_mnist, which is not
+affNIST).
 """
 
 from experiments.comparison import Comparison
@@ -26,8 +27,8 @@ COMPARISON = Comparison(
       paper='0.77; on affNIST 21',
       published='on affNIST 6.8 (AffCapsNet)',
     ),
-    # In the official code primary capsules are short at first, and only become
-    # long where there is something; see Initial values in README.md.
+    # In the official code, primary capsules start short and grow only where
+    # something is present; see Initial values in README.md.
     Run(
       'capsnet_official',
       'affnist',

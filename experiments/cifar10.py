@@ -1,11 +1,11 @@
-"""CIFAR10, and several networks together (section 7).
+"""CIFAR10, with single networks and an ensemble (section 7).
 
 python -m experiments.cifar10 --size=cpu
 
-The paper's number is that of 7 networks whose capsule lengths are summed; a row
-of the table gives that of the seeds trained here. For class folders of pictures
-in `train` and `test`, or an archive of them: `--config.dataset=folder
---data-dir=DIR`.
+The paper's number is for an ensemble of 7 networks whose capsule lengths are
+summed; one row of the table does the same with the seeds trained here. To read
+class folders of pictures in `train` and `test`, or an archive of them, pass
+`--config.dataset=folder --data-dir=DIR`.
 """
 
 from experiments.comparison import Comparison

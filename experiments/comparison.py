@@ -1,4 +1,4 @@
-"""Runs that are compared, and the table of what came of them."""
+"""Runs that are compared, and the table of their results."""
 
 import dataclasses
 import shlex
@@ -17,12 +17,14 @@ class Comparison:
   """Runs that are compared.
 
   Attributes:
-    name: that of the module, and of the file of results.
+    name: the name of the module and of the results file.
     title: the heading of the table.
     runs: the rows.
-    sizes: overrides of the sizes 'cpu' and 'full', `--config.FIELD=VALUE` each.
-    num_seeds: how many seeds each size trains, if the user does not say.
-    is_ensemble: whether the networks of all seeds are measured together too.
+    sizes: overrides for the sizes 'cpu' and 'full', each
+      `--config.FIELD=VALUE`.
+    num_seeds: the default number of seeds for each size.
+    is_ensemble: whether to evaluate the networks of all seeds as an ensemble
+      too.
   """
 
   name: str
@@ -34,14 +36,14 @@ class Comparison:
 
 
 def render(comparison: Comparison, records: Records) -> str:
-  """The table of a comparison as Markdown.
+  """Renders the table of a comparison as Markdown.
 
-  A number that was not run is an empty cell. Runs whose fields the user set are
-  rows of their own, which say what was set.
+  What was not run is left as an empty cell. Runs with fields set by the user
+  get rows of their own that say what was set.
 
   Args:
-    comparison: what was run.
-    records: what came of it.
+    comparison: the runs.
+    records: their results.
   """
   others = sorted({name for run in comparison.runs for name in run.other_tests})
   head = ['run', 'paper', 'best published', 'size', 'ours']
@@ -65,13 +67,13 @@ def render(comparison: Comparison, records: Records) -> str:
 
 
 def _with_ensembles(run: Run, records: Records) -> list[Run]:
-  """A run, and as runs its ensembles that there are."""
+  """Returns a run, followed by its recorded ensembles as runs."""
   names = [n for n in records.run_names if ensemble_of(n) == run.name]
   return [run, *(dataclasses.replace(run, name=name) for name in names)]
 
 
 def _alike(found: Sequence[Record]) -> list[list[Record]]:
-  """Groups records whose commands differ in the seed alone."""
+  """Groups records whose commands differ only in the seed."""
   groups: dict[str, list[Record]] = {}
   for record in found:
     key = repr(sorted(_fields(record.command).items()))
@@ -80,7 +82,7 @@ def _alike(found: Sequence[Record]) -> list[list[Record]]:
 
 
 def _fields(command: str) -> dict[str, str]:
-  """The fields that a command sets, but for the seed; the last value counts."""
+  """The fields that a command sets, except the seed; the last value wins."""
   fields = {}
   for word in shlex.split(command):
     option, _, value = word.partition('=')
@@ -95,7 +97,7 @@ def _fields(command: str) -> dict[str, str]:
 def _what_was_set(
   comparison: Comparison, run: Run, found: Sequence[Record]
 ) -> str:
-  """Such as ', num_epochs=3', where records are of other fields than theirs."""
+  """Fields that differ from the comparison's, such as ', num_epochs=3'."""
   if not found:
     return ''
   size = found[0].size

@@ -1,4 +1,4 @@
-"""Several trained networks as one: the sum of their capsule lengths."""
+"""Ensembles of trained networks, whose capsule lengths are summed."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,30 +14,30 @@ _NETWORKS_OF = ' networks of '
 
 
 def ensemble_name(run: str, count: int) -> str:
-  """What the networks of so many seeds of a run are called together."""
+  """Names the ensemble of `count` seeds of a run."""
   return f'{count}{_NETWORKS_OF}{run}'
 
 
 def ensemble_of(name: str) -> str:
-  """Whose networks an ensemble is made of; '' if it is the name of a run."""
+  """Returns the run that an ensemble is made of; '' if `name` is a run's."""
   return name.partition(_NETWORKS_OF)[2]
 
 
 def measure_ensemble(
   run: Run, members: Sequence[Record], place: Place
 ) -> Record:
-  """Measures the networks of several seeds together.
+  """Evaluates the networks of several seeds as an ensemble.
 
   Args:
-    run: what was trained.
-    members: what came of each seed alone.
+    run: the run that was trained.
+    members: the record of each seed.
     place: where the networks are.
 
   Returns:
-    The record, whose minutes are those of all members.
+    The ensemble's record; its minutes are the total over all members.
 
   Raises:
-    UserError: if one of them is not there.
+    UserError: if a network is missing.
   """
   error = ensemble_error(run, [record.seed for record in members], place)
   return dataclasses.replace(
@@ -50,15 +50,15 @@ def measure_ensemble(
 
 
 def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
-  """The test error in percent of the networks of several seeds together.
+  """Computes the test error of an ensemble of seeds, in percent.
 
   Args:
-    run: what was trained.
+    run: the run that was trained.
     seeds: the seeds of the networks, all trained.
-    place: where they are.
+    place: where the networks are.
 
   Raises:
-    UserError: if one of them is not there.
+    UserError: if a network is missing.
   """
   from capsjax.gallery import all_predicted
   from capsjax.runs import RunFolder, TrainedRun, load_config
@@ -70,8 +70,8 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
     path = RunFolder(workdir).config
     if not path.is_file():
       raise UserError(
-        f'{workdir} holds no network to measure with the others; name in '
-        '--runs-dir where all of them are, or train them anew with another '
+        f'{workdir} holds no network for the ensemble; set --runs-dir to the '
+        'folder that has all of them, or train them again with another '
         '--results'
       )
     config = load_config(path, words)
@@ -83,21 +83,21 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
 
 
 def require_same_test(config: Config) -> None:
-  """Refuses data whose test is drawn by the seed, so that each has its own.
+  """Refuses data whose test set depends on the seed.
 
   Args:
-    config: of one of the seeds.
+    config: the configuration of one of the seeds.
 
   Raises:
-    UserError: if they are so, or the folder is not there.
+    UserError: if each seed draws its own test set, or the folder is missing.
   """
   from capsjax.data.folder import arrange, find_source
 
   if config.dataset != 'folder' or not config.data_dir:
-    return  # Without a folder, loading tells what is missing.
+    return  # Without a folder, loading reports what is missing.
   source = find_source(config.data_dir)
   if 'test' not in arrange(source.names(), root=source.path).splits:
     raise UserError(
-      f'{source.path} has no folder test, so that each seed draws one of its '
-      'own; make the folders train and test to take seeds together'
+      f'{source.path} has no folder test, so each seed draws its own test '
+      'set; make the folders train and test to combine seeds'
     )

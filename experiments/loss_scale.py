@@ -3,7 +3,7 @@
 python -m experiments.loss_scale --size=cpu
 
 The paper's text weighs reconstruction 20 times less than its code does. Each
-row takes one choice of the code, the last one all of them.
+row adopts one choice of the code, and the last row all of them.
 """
 
 from experiments import table1

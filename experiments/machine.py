@@ -1,4 +1,4 @@
-"""What a number was measured on."""
+"""Describes the machine that a number was measured on."""
 
 import importlib.util
 import os
@@ -9,10 +9,11 @@ from pathlib import Path
 
 
 def describe(packages: Sequence[str] = ('jax', 'flax')) -> dict[str, str]:
-  """Hardware, device and versions, each in words.
+  """Describes hardware, device and versions.
 
   Args:
-    packages: whose versions matter; those not installed are left out.
+    packages: the packages whose versions to include; those not installed are
+      left out.
   """
   import jax
 

@@ -1,9 +1,9 @@
-"""MultiMNIST: overlapping digits, told apart (section 6, Table 1, figure 5).
+"""MultiMNIST: telling overlapping digits apart (section 6, Table 1, figure 5).
 
 python -m experiments.multi_mnist --size=cpu
 
-The picture of figure 5 is drawn from the folder of a run by `python -m
-capsjax.main reconstruct --workdir DIR`.
+To draw figure 5 for a run, use `python -m capsjax.main reconstruct --workdir
+DIR`.
 """
 
 from experiments.comparison import Comparison
@@ -12,7 +12,7 @@ from experiments.suite import main
 
 COMPARISON = Comparison(
   name='multi_mnist',
-  title='MultiMNIST: an image is right when both digits are',
+  title='MultiMNIST: an image counts as correct if both digits are',
   runs=(
     Run(
       'baseline',
@@ -46,7 +46,8 @@ COMPARISON = Comparison(
   ),
   sizes={
     'cpu': ('--config.num_epochs=2',),
-    # A test is of 10 million pairs: more often, tests would take the most time.
+    # A test has 10 million pairs: more frequent tests would take most of the
+    # time.
     'full': (
       '--config.pairs.test_pairs=1000',
       '--config.eval_every_epochs=250',

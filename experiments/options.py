@@ -1,4 +1,4 @@
-"""The options of the command line that all comparisons share."""
+"""The command-line options that all comparisons share."""
 
 import argparse
 import sys
@@ -8,20 +8,20 @@ from capsjax.commands import split_overrides
 from experiments.comparison import Comparison
 
 _DESCRIPTION = """\
-Trains the runs that are not done, one seed of all of them after another, and
-prints a Markdown table of what the paper reports, what is published, and what
-came of them. Ctrl-C or a kill loses nothing: the same command goes on.
+Trains the missing runs, seed by seed, and prints a Markdown table of the
+paper's numbers, the best published ones and ours. Ctrl-C or a kill loses
+nothing: the same command resumes.
 """
 SIZES = {
-  'smoke': 'seconds, shows that it works',
-  'cpu': 'the default: what a laptop does in about an hour',
-  'full': 'the whole course, which takes days on a GPU; how long, where the '
-  'paper gives no length, is the choice of the official code or ours',
+  'smoke': 'takes seconds, shows that it works',
+  'cpu': 'the default, takes about an hour on a laptop',
+  'full': 'trains to the end, which takes days on a GPU; where the paper gives '
+  "no length, it is the official code's or our choice",
 }
 
 
 def add_place(parser: argparse.ArgumentParser) -> None:
-  """Adds which size is run, and where: what all experiments ask."""
+  """Adds the options of all experiments: which size to run, and where."""
   sizes = '; '.join(f'{name}: {does}' for name, does in SIZES.items())
   add = parser.add_argument
   add('--size', choices=tuple(SIZES), default='cpu', help=sizes)
@@ -29,20 +29,21 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     '--data-dir',
     metavar='DIR',
     default='',
-    help='where the data are, or are downloaded to, as --config.data_dir; for '
-    'other data of the same name choose another --runs-dir and --results',
+    help='folder that holds the data, or to download them to; sets '
+    'config.data_dir. For other data of the same name, choose another '
+    '--runs-dir and --results',
   )
   add(
     '--runs-dir',
     type=Path,
     metavar='DIR',
     default=Path('runs/experiments'),
-    help='where runs are kept and continued (default: %(default)s)',
+    help='folder where runs are kept and resumed (default: %(default)s)',
   )
 
 
 def parse(comparison: Comparison) -> argparse.Namespace:
-  """Reads the command line; `overrides` are the fields that it sets."""
+  """Parses the command line; `overrides` holds the fields it sets."""
   parser = _create_parser(comparison)
   overrides, words = split_overrides(sys.argv[1:], parser)
   options = parser.parse_args(words)
@@ -70,14 +71,14 @@ def _create_parser(comparison: Comparison) -> argparse.ArgumentParser:
     '--seeds',
     type=int,
     metavar='N',
-    help='trains seeds 0 to N - 1; how many if not given: '
+    help='train seeds 0 to N - 1; the default: '
     + ', '.join(f'{n} in {size}' for size, n in comparison.num_seeds.items()),
   )
   add(
     '--at-once',
     action='store_true',
-    help='trains all seeds of a run at the same time, on one device with '
-    'memory for that; they must have the same images and length (no '
+    help='train all seeds of a run at the same time, on one device with enough '
+    'memory; all seeds must have the same images and length (no '
     'train_size, validation_size, stop_at_accuracy, stream_images)',
   )
   add('--only', nargs='+', metavar='RUN', help='only these runs; see below')
@@ -85,17 +86,17 @@ def _create_parser(comparison: Comparison) -> argparse.ArgumentParser:
     '--results',
     type=Path,
     metavar='FILE',
-    help='JSON file of results, which is added to (default: NAME.json among '
-    'the runs; the tables of experiments/README.md are of the files in '
+    help='JSON file to add the results to (default: NAME.json in the folder '
+    'of the runs; the tables of experiments/README.md come from the files in '
     'experiments/results)',
   )
   add(
     '--table',
     action='store_true',
-    help='trains nothing and prints the table of the results',
+    help='train nothing, and print the table of the results',
   )
   parser.add_argument_group(
     'fields',
-    'fields of all runs can be set as for capsjax.main: --config.FIELD=VALUE',
+    'set a field of all runs as for capsjax.main: --config.FIELD=VALUE',
   )
   return parser

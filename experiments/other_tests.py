@@ -1,4 +1,4 @@
-"""Measures a trained run on the tests of other data sets."""
+"""Evaluates a trained run on the test sets of other data sets."""
 
 import dataclasses
 from pathlib import Path
@@ -15,15 +15,16 @@ from experiments.runs import Place, Run, config_of
 
 
 def measure(run: Run, record: Record, place: Place) -> Record:
-  """Measures what is not measured yet, at the end of training.
+  """Evaluates the last checkpoint on the data sets that are still missing.
 
   Args:
-    run: what was trained, and the sets it is measured on.
-    record: what came of one of its seeds.
-    place: which size, and where.
+    run: the run that was trained, with the data sets to evaluate it on.
+    record: the record of one of its seeds.
+    place: the size, and where the runs are.
 
   Returns:
-    The record with all tests whose files are there; the others are told.
+    The record with the error on every set whose files are available; the others
+    are printed.
   """
   if not _is_what_was_recorded(run, record, place):
     return record
@@ -34,7 +35,7 @@ def measure(run: Run, record: Record, place: Place) -> Record:
     config = dataclasses.replace(
       config_of(run, record.seed, place),
       dataset=name,
-      # No training images are used, of which the set may have fewer.
+      # No training images are used, and the set may have fewer.
       train_size=0,
       validation_size=0,
       stop_at_accuracy=0.0,
@@ -48,7 +49,7 @@ def measure(run: Run, record: Record, place: Place) -> Record:
 
 
 def _is_what_was_recorded(run: Run, record: Record, place: Place) -> bool:
-  """Whether the folder of the run still holds what the record tells of."""
+  """Whether the folder of the run still holds the recorded run."""
   workdir = place.workdir(run, record.seed)
   config = config_of(run, record.seed, place)
   try:
@@ -62,16 +63,16 @@ def _is_what_was_recorded(run: Run, record: Record, place: Place) -> bool:
     return True
   print(
     f'not measured on other tests: {workdir} is not at {record.epochs:g} '
-    'epochs, of which the record is'
+    'epochs, but its record is'
   )
   return False
 
 
 def _test_error(config, workdir: Path) -> float:
-  """The test error in percent of the last checkpoint.
+  """Computes the test error of the last checkpoint, in percent.
 
   Raises:
-    UserError: if the run or the data are not there.
+    UserError: if the run or the data are missing.
   """
   from capsjax.runs import TrainedRun
 

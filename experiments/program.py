@@ -1,4 +1,4 @@
-"""How the programs of this folder start and end."""
+"""How the programs in this folder start and exit."""
 
 import sys
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from capsjax.huge_pages import restart_with_huge_pages
 
 
 def leave_with(name: str, run: Callable[[], int]) -> None:
-  """Runs a program and leaves with its exit status.
+  """Runs a program and exits with its status.
+
+  A user's mistake is reported in one line and exits with status 2.
 
   Args:
-    name: of the program, which its errors begin with.
-    run: returns the exit status. A mistake of the user's is told in one line,
-      with status 2.
+    name: the program's name, which begins its error messages.
+    run: returns the exit status.
   """
   restart_with_huge_pages()
   try:

@@ -1,4 +1,4 @@
-"""What came of runs, kept in a JSON file that later runs add to."""
+"""Results of runs, kept in a JSON file that later runs add to."""
 
 import dataclasses
 import json
@@ -12,21 +12,22 @@ from capsjax.files import write_file
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-  """What came of one run.
+  """The result of one run.
 
   Attributes:
-    run: its name.
+    run: the run's name.
     size: 'smoke', 'cpu' or 'full'.
-    seed: its seed; of an ensemble, the first.
-    command: what trains it, without the folder of the data; of an ensemble,
-      its first network.
-    epochs: how long it was trained.
-    test_error_percent: by epoch, of each evaluation, on every test example.
-    other_tests: the test error in percent on other sets, at the end.
-    minutes: of training steps and evaluations.
-    hardware: of the machine, in words.
-    device: the JAX device, in words.
-    versions: of Python and packages.
+    seed: the seed; for an ensemble, the first one.
+    command: the command that trains it, without the data folder; for an
+      ensemble, the command of its first network.
+    epochs: the number of epochs trained.
+    test_error_percent: the error on all test examples, by epoch, for each
+      evaluation.
+    other_tests: the final test error on other data sets, in percent.
+    minutes: the time of training steps and evaluations.
+    hardware: a description of the machine.
+    device: a description of the JAX device.
+    versions: the versions of Python and packages.
   """
 
   run: str
@@ -51,10 +52,10 @@ class Records:
   """The records of an experiment in a JSON file.
 
   Args:
-    path: the file, which need not be there yet.
+    path: the file, which need not exist yet.
 
   Raises:
-    UserError: if it is damaged.
+    UserError: if the file is damaged.
   """
 
   def __init__(self, path: Path) -> None:
@@ -64,43 +65,43 @@ class Records:
       try:
         written = json.loads(path.read_text())
         if not isinstance(written, list):
-          raise TypeError('it is no list')
+          raise TypeError('it is not a list')
         self._records = [Record(**record) for record in written]
       except (TypeError, ValueError) as error:
         raise UserError(
-          f'{path} is not a file of results ({error}): move it away, or choose '
+          f'{path} is not a results file ({error}); move it away, or choose '
           'another one with --results'
         ) from error
 
   def find(self, run: str, size: str) -> list[Record]:
-    """The records of a run, by seed."""
+    """Returns the records of a run, sorted by seed."""
     found = [r for r in self._records if (r.run, r.size) == (run, size)]
     return sorted(found, key=lambda record: record.seed)
 
   def get(self, run: str, size: str, command: str) -> Record | None:
-    """The record of a run that was trained by this command, if there is one."""
+    """Returns the record of a run with this command, or None."""
     found = [r for r in self.find(run, size) if r.command == command]
     return found[0] if found else None
 
   @property
   def run_names(self) -> list[str]:
-    """Of whatever there are records of, each once."""
+    """The names of all recorded runs, each once."""
     return list(dict.fromkeys(record.run for record in self._records))
 
   def add(self, record: Record) -> None:
-    """Adds a record, in place of an older one of the same; writes all."""
+    """Adds a record, replacing one of the same command, and writes the file."""
     same = self.get(record.run, record.size, record.command)
     self._records = [r for r in self._records if r is not same] + [record]
     write_json(self._path, [dataclasses.asdict(r) for r in self._records])
 
 
 def write_json(path: Path, value: Any) -> None:
-  """Writes a file whole or not at all."""
+  """Writes a JSON file atomically."""
   write_file(path, json.dumps(value, indent=2) + '\n')
 
 
 def mean_and_deviation(errors: Sequence[float]) -> str:
-  """Such as '0.25 ± 0.005'; without deviation of one number, '' of none."""
+  """Formats as '0.25 ± 0.005'; no deviation for one number, '' for none."""
   import numpy as np
 
   if not errors:
@@ -111,6 +112,6 @@ def mean_and_deviation(errors: Sequence[float]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-  """A Markdown table."""
+  """Formats a Markdown table."""
   lines = [head, ['---'] * len(head), *rows]
   return '\n'.join(f'| {" | ".join(map(str, line))} |' for line in lines)

@@ -1,12 +1,13 @@
-"""How much routing changes, and what it does to the training loss.
+"""Measures how much routing changes its logits and the training loss.
 
 python -m experiments.routing_analysis --size=cpu
 
-Figure A.1: the mean absolute change of the routing logits in each iteration, of
-networks with 2, 3, 5, 7 and 10 iterations, on MNIST; their primary scale is
-1/32, without which 5 iterations and more learn late. Figure A.2:
-the training loss with 1 and with 3 iterations, on CIFAR10. Both are written as
-pictures and as JSON. What was interrupted is continued by the same command.
+Figure A.1 shows the mean absolute change of the routing logits in each
+iteration, on MNIST, for networks with 2, 3, 5, 7 and 10 iterations. Their
+primary scale is 1/32; without it, 5 or more iterations start to learn late.
+Figure A.2 shows the training loss with 1 and with 3 iterations, on CIFAR10.
+Both are written as pictures and as JSON. The same command resumes what was
+interrupted.
 """
 
 import argparse
@@ -34,17 +35,17 @@ from experiments.runs import (
   train_run,
 )
 
-# Of figure A.1, and fewer to show that it works.
+# Figure A.1's numbers of iterations; fewer for the smoke size.
 _NUM_ITERATIONS = (2, 3, 5, 7, 10)
 _SMOKE_NUM_ITERATIONS = (2, 3)
-# Overrides of the runs of figure A.1, how many epochs they take, and after how
-# many they are stopped to be measured, which takes a minute.
+# Figure A.1, by size: overrides, number of epochs, and epochs between
+# measurements, each of which takes a minute.
 _CHANGE = {
   'smoke': ((), 2, 1),
   'cpu': (('--config.train_size=6400',), 4, 1),
   'full': ((), 500, 25),
 }
-# The same of figure A.2, which the runs write by themselves.
+# Figure A.2, by size: overrides and number of epochs. The runs log its loss.
 _LOSS = {
   'smoke': ((), 1),
   'cpu': (('--config.train_size=6400',), 2),
@@ -53,7 +54,7 @@ _LOSS = {
 
 
 def main() -> None:
-  """Trains what is missing, draws and writes what came of it."""
+  """Trains what is missing, then draws and writes the results."""
   leave_with('routing_analysis', lambda: _run(_parse()))
 
 
@@ -71,20 +72,20 @@ def _parse() -> argparse.Namespace:
     nargs='+',
     choices=('A.1', 'A.2'),
     default=('A.1', 'A.2'),
-    help='only these',
+    help='draw only these figures',
   )
   add(
     '--cifar10-dir',
     metavar='DIR',
     default='',
-    help='class folders of CIFAR10, or an archive of them; TensorFlow Datasets '
-    'prepares the set if not given',
+    help='CIFAR10 as class folders, or an archive of them (default: TensorFlow '
+    'Datasets prepares the set)',
   )
   add(
     '--out',
     type=Path,
     metavar='DIR',
-    help='where JSON and pictures are written (default: among the runs)',
+    help='folder for the JSON and the pictures (default: with the runs)',
   )
   return parser.parse_args()
 
@@ -112,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _stopped() -> int:
-  print('stopped, all saved; the same command of this program goes on')
+  print('stopped, all saved; repeat the routing_analysis command to resume')
   return 0
 
 
@@ -123,7 +124,7 @@ def _write(numbers: Any, figure: Any, path: Path) -> None:
 
 
 def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
-  """By number of iterations: the run, and the changes by epoch."""
+  """Returns the run and its changes by epoch, for each iteration count."""
   overrides, num_epochs, every = _CHANGE[options.size]
   changes: dict[str, dict[str, Any]] = {}
   is_smoke = options.size == 'smoke'
@@ -131,7 +132,7 @@ def _changes(options: argparse.Namespace) -> dict[str, dict[str, Any]] | None:
     run = Run(
       f'routing{count}',
       'mnist',
-      # Without small steps 5 iterations and more learn nothing for 50 steps.
+      # Without small steps, 5 or more iterations learn nothing for 50 steps.
       (f'--config.model.routing.num_iterations={count}', SMALL_STEPS),
       group='routing_change',
     )
@@ -169,13 +170,13 @@ def _change_after(run: Run, epoch: int, place: Place) -> list[float] | None:
 
 
 def _described(run: Run, place: Place) -> dict[str, Any]:
-  """What a trained run was: command, seed, errors, time and hardware."""
+  """The record of a trained run, as a dictionary."""
   record = record_of(run, 0, place, config_of(run, 0, place))
   return dataclasses.asdict(record)
 
 
 def _losses(options: argparse.Namespace) -> dict[str, Any] | None:
-  """By number of iterations: the run, and its training loss over the epochs."""
+  """Returns the run and its training loss, for each iteration count."""
   overrides, num_epochs = _LOSS[options.size]
   losses = {}
   for count in (1, 3):

@@ -1,20 +1,20 @@
-"""How much each routing iteration of a trained network changes its logits."""
+"""Measures how much each routing iteration changes a network's logits."""
 
 from pathlib import Path
 
-# Test images that the change is the mean over.
+# The number of test images that the mean is taken over.
 _NUM_IMAGES = 128
 
 
 def mean_changes(workdir: Path) -> list[float]:
-  """The mean absolute change of the routing logits in each iteration.
+  """Computes the mean absolute change of the routing logits per iteration.
 
-  In Procedure 1 a logit changes by the agreement of the vote with the capsule.
-  The mean is over the votes of the first test images.
+  In Procedure 1, each iteration adds the agreement of vote and capsule to a
+  logit. The mean is over the votes of the first test images.
 
   Args:
-    workdir: the folder of a trained run of configs/mnist.py, with as many
-      iterations as there may be.
+    workdir: the folder of a trained run of configs/mnist.py, with any number of
+      iterations.
   """
   import jax.numpy as jnp
   import numpy as np

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
 def change_figure(
   runs: Mapping[str, Mapping[str, Any]],
 ) -> 'matplotlib.figure.Figure':
-  """Figure A.1: during training, and at its end, linear and log.
+  """Draws figure A.1: the changes during training, and at its end.
+
+  The changes at the end are drawn on a linear and on a log scale.
 
   Args:
-    runs: by the number of iterations; `changes` of one are, by epoch, the mean
-      changes of the routing logits in each iteration.
+    runs: the runs by number of iterations; the `changes` of a run map epochs to
+      the mean change of the routing logits in each iteration.
   """
   from matplotlib.figure import Figure
   from matplotlib.ticker import MaxNLocator
@@ -29,7 +31,7 @@ def change_figure(
     during.plot(epochs, values, marker='.', label=f'{iteration}')
   during.set_title(f'of {most} iterations, during training')
   during.set_xlabel('epoch')
-  # Beside the lines, which leave no room for it, the last on top as there.
+  # Beside the plot, because the lines leave no room inside; in their order.
   during.legend(
     title='iteration',
     fontsize='x-small',
@@ -55,10 +57,11 @@ def change_figure(
 def loss_figure(
   runs: Mapping[str, Mapping[str, Any]],
 ) -> 'matplotlib.figure.Figure':
-  """Figure A.2: the training loss over the epochs.
+  """Draws figure A.2: the training loss over the epochs.
 
   Args:
-    runs: by the number of iterations; a run has `epoch` and `training_loss`.
+    runs: the runs by number of iterations, each with `epoch` and
+      `training_loss`.
   """
   import numpy as np
 

@@ -1,4 +1,4 @@
-"""One network of an experiment: what it is, and how it comes to be trained."""
+"""One network of an experiment: its settings and its training."""
 
 import dataclasses
 import shlex
@@ -9,7 +9,7 @@ from capsjax.runs import Config, RunFolder
 from experiments import machine
 from experiments.records import Record
 
-# What every run of the smoke size is: it shows that everything works, and its
+# Overrides of every smoke run. They only show that everything works; the
 # numbers mean nothing.
 _SMOKE = (
   '--config.dataset=digits',
@@ -18,7 +18,7 @@ _SMOKE = (
   '--config.batch_size=64',
   '--config.diagnostics=False',
 )
-# The official code's scale of 32 types of primary capsules.
+# The official code's primary scale for 32 types of capsules.
 SMALL_STEPS = '--config.model.primary_scale=0.03125'
 TINY_CAPSNET = (
   '--config.model.conv_features=8',
@@ -36,16 +36,16 @@ class Run:
   """One network to train, once for each seed.
 
   Attributes:
-    name: what a row of the table calls it, and the folder of its runs. In one
-      group, runs of the same name are the same, whatever experiment wants them.
+    name: the name of the row in the table and of the runs' folder. Runs with
+      the same name and group are the same run, shared between experiments.
     config: the configuration's name in the folder configs.
-    overrides: `--config.FIELD=VALUE` each.
-    group: what its runs lie together with: those of the same data.
-    smoke: more overrides in the smoke size.
-    other_tests: data sets whose tests it is measured on as well.
+    overrides: overrides of the configuration, each `--config.FIELD=VALUE`.
+    group: the folder shared by all runs on the same data.
+    smoke: more overrides for the smoke size.
+    other_tests: other data sets whose test sets it is also evaluated on.
     paper: the test error in percent that the paper reports, as printed there.
-    published: the best published one of a comparable network, and whose it is.
-    is_small: whether a run of the size cpu takes minutes, not hours.
+    published: the best published error of a comparable network, and its source.
+    is_small: whether a run of the size cpu takes minutes rather than hours.
   """
 
   name: str
@@ -61,12 +61,13 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-  """Which of an experiment's sizes is run, and where.
+  """The size of an experiment that is run, and the folder it is run in.
 
   Attributes:
     size: 'smoke', 'cpu' or 'full'.
-    overrides: `--config.FIELD=VALUE` each, of all runs of this size.
-    folder: all runs lie below it.
+    overrides: overrides for all runs of this size, each
+      `--config.FIELD=VALUE`.
+    folder: the folder that holds all runs.
     data_dir: `config.data_dir` of all runs; '' for the user's cache.
   """
 
@@ -76,34 +77,34 @@ class Place:
   data_dir: str
 
   def workdir(self, run: Run, seed: int) -> Path:
-    """The folder of a run."""
+    """Returns the folder of a run."""
     return self.folder / self.size / run.group / run.name / f'seed{seed}'
 
   def overrides_of(self, run: Run, seed: int) -> list[str]:
-    """All fields that a run sets; those of all runs have the last word."""
+    """Returns all overrides of a run; those for all runs take precedence."""
     tiny = (*_SMOKE, *run.smoke) if self.size == 'smoke' else ()
     return [*run.overrides, *tiny, *self.overrides, f'--config.seed={seed}']
 
   def command(self, run: Run, seed: int) -> str:
-    """What trains a run, but for the folder of the data."""
+    """Returns the command that trains a run, without the data folder."""
     program = ['python', '-m', 'capsjax.main']
     config = ['--config', f'configs/{run.config}.py']
     return shlex.join([*program, *config, *self.overrides_of(run, seed)])
 
 
 def train_run(run: Run, seed: int, place: Place) -> Record | None:
-  """Trains a run to its end, from where it is.
+  """Trains a run to its end, resuming where it stopped.
 
   Args:
-    run: what is trained.
-    seed: its seed.
-    place: which size, and where.
+    run: the run to train.
+    seed: the seed.
+    place: the size, and where the run is kept.
 
   Returns:
-    What came of it; None if it was interrupted, and all is saved.
+    The record; None if training was interrupted and saved.
 
   Raises:
-    UserError: if it cannot be trained.
+    UserError: if the run cannot be trained.
   """
   from capsjax.runs import train
 
@@ -115,10 +116,10 @@ def train_run(run: Run, seed: int, place: Place) -> Record | None:
 
 
 def config_of(run: Run, seed: int, place: Place) -> Config:
-  """The configuration of a run.
+  """Loads the configuration of a run.
 
   Raises:
-    UserError: if a field or a value of it makes no sense.
+    UserError: if a field or a value is invalid.
   """
   from capsjax.runs import load_config
 
@@ -129,10 +130,10 @@ def config_of(run: Run, seed: int, place: Place) -> Config:
 
 
 def is_trained(workdir: Path, config: Config) -> bool:
-  """Whether a run is there that was evaluated and saved at its end.
+  """Returns whether the folder holds this run, finished and saved.
 
   Raises:
-    UserError: if another one is there, or it was trained for longer.
+    UserError: if the folder holds another run, or one trained for longer.
   """
   from capsjax.runs import (
     available_steps,
@@ -152,25 +153,25 @@ def is_trained(workdir: Path, config: Config) -> bool:
   last = evaluated[-1]
   if last['epoch'] > config.num_epochs:
     raise UserError(
-      f'{workdir} is trained for {last["epoch"]:g} epochs, not '
+      f'{workdir} was trained for {last["epoch"]:g} epochs, not '
       f'{config.num_epochs}; choose another --runs-dir'
     )
-  # A process that is killed may have written its last line and not its state.
+  # A killed process may have written its last line but not its checkpoint.
   is_saved = last['step'] in available_steps(folder.checkpoints)['latest']
   return is_saved and last['epoch'] == config.num_epochs
 
 
 def record_of(run: Run, seed: int, place: Place, config: Config) -> Record:
-  """What came of a run that was trained to its end.
+  """Creates the record of a run that was trained to its end.
 
   Args:
-    run: what was trained.
-    seed: its seed.
-    place: which size, and where.
+    run: the run that was trained.
+    seed: the seed.
+    place: the size, and where the run is kept.
     config: the configuration that it was trained with.
 
   Raises:
-    UserError: if there is nothing of it.
+    UserError: if the run is missing.
   """
   from capsjax.runs import (
     curve,

@@ -1,7 +1,7 @@
-"""What reports, evaluates and saves the seeds that are trained at once.
+"""Reports, evaluates and saves seeds that are trained at once.
 
-`capsjax.training.loop.fit` trains their stacked state as it does any other: the
-parts it is given here do for each seed what is done for one alone.
+`capsjax.training.loop.fit` trains their stacked state like any other. The parts
+passed to it here do for each seed what they would do for a single run.
 """
 
 import dataclasses
@@ -31,8 +31,8 @@ class Start:
 
   Attributes:
     seed: the seed.
-    folder: that of its run.
-    state: on the host.
+    folder: the folder of its run.
+    state: the training state, on the host.
     best: its best score so far, if any.
   """
 
@@ -49,7 +49,7 @@ class Start:
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-  """What reports, evaluates and saves one seed."""
+  """The reporter, monitor and checkpointer of one seed."""
 
   seed: int
   reporter: Reporter
@@ -65,14 +65,14 @@ def open_member(
   *,
   is_shown: bool,
 ) -> Member:
-  """Opens what reports, evaluates and saves a seed, as for one alone.
+  """Opens the parts that report, evaluate and save a seed, as for one alone.
 
   Args:
-    experiment: what is trained.
+    experiment: the experiment to train.
     start: where the seed starts from.
-    progress: what the seeds are shown by.
+    progress: the progress display of all seeds.
     stack: closes what is opened.
-    is_shown: whether this is the one whose loss is shown.
+    is_shown: whether to show the loss of this seed.
   """
   plan = create_plan(experiment)
   writer = stack.enter_context(
@@ -111,10 +111,10 @@ def open_member(
 
 
 class Members:
-  """Does what `fit` asks for with each seed's part.
+  """Reports, evaluates and saves all seeds, as `fit` requires.
 
   Args:
-    members: of each seed.
+    members: the member of each seed.
     say: prints a line.
   """
 
@@ -127,7 +127,7 @@ class Members:
     self._num_improvements = 0
 
   def add(self, step: int, metrics: Any) -> None:
-    """Takes the metrics of each seed."""
+    """Adds the metrics of each seed."""
     for member, part in zip(self._members, metrics, strict=True):
       with _naming(member.seed):
         member.reporter.add(step, part)
@@ -145,9 +145,9 @@ class Members:
         member.reporter.finish()
 
   def evaluate(self, step: int, params: Any) -> float | None:
-    """Evaluates each seed; returns how often one of them became better.
+    """Evaluates each seed and returns the number of improvements so far.
 
-    It is this number that rises when there is a best state to save.
+    The number rises whenever there is a best state to save.
     """
     self._improved = {}
     for i, member in enumerate(self._members):
@@ -166,7 +166,7 @@ class Members:
       member.checkpointer.save_latest(step, state_of(state, i))
 
   def save_best(self, step: int, state: TrainState, *, metric: float) -> None:
-    """Saves the seeds that the last evaluation found better than before."""
+    """Saves the seeds that improved in the last evaluation."""
     del metric
     state = jax.device_get(state)
     for i, score in self._improved.items():

@@ -1,9 +1,10 @@
 """Several seeds of one run, trained at the same time on one device.
 
-A small network leaves most of a large GPU idle. Here a call takes the steps of
-all seeds, which share the data and nothing else: each draws, writes and saves
-what it would alone, in a folder of its own, and may be begun in one way and
-continued in the other. Only rounding differs.
+A small network leaves most of a large GPU idle. Here one call takes the
+training steps of all seeds. They share the data and nothing else: each seed has
+its own random draws and its own folder, and writes and saves what it would if
+trained alone, up to rounding. A run can start in one way and resume in the
+other.
 """
 
 import dataclasses
@@ -40,19 +41,19 @@ from experiments.stacked_steps import (
 def train_at_once(
   run: Run, seeds: Sequence[int], place: Place
 ) -> list[Record] | None:
-  """Trains seeds of a run together to their end, from where they are.
+  """Trains seeds of a run together to their end, resuming where they stopped.
 
   Args:
-    run: what is trained.
+    run: the run to train.
     seeds: its seeds, all of which have taken the same number of steps.
-    place: which size, and where.
+    place: the size, and where the runs are kept.
 
   Returns:
-    What came of each, as from `experiments.runs.train`, its minutes being its
-    share of those of all; None if interrupted, and all is saved.
+    The record of each seed, as from `experiments.runs.train_run`, whose minutes
+    are its share of the total; None if training was interrupted and saved.
 
   Raises:
-    UserError: if they cannot be trained, or not together.
+    UserError: if the seeds cannot be trained, or not together.
   """
   configs = {seed: config_of(run, seed, place) for seed in seeds}
   trained = [is_trained(place.workdir(run, s), c) for s, c in configs.items()]
@@ -62,7 +63,7 @@ def train_at_once(
 
 
 def _train_all(run: Run, configs: Mapping[int, Config], place: Place) -> bool:
-  """Trains by seed; returns whether they came to the end."""
+  """Trains all seeds; returns whether they reached the end."""
   seeds = list(configs)
   experiment = _create_experiment(configs[seeds[0]])
   folders = {seed: RunFolder(place.workdir(run, seed)) for seed in seeds}
@@ -87,7 +88,7 @@ def _train_all(run: Run, configs: Mapping[int, Config], place: Place) -> bool:
 
 
 def _create_experiment(config: Config) -> Experiment:
-  """What the seeds share, on one device: everything but the keys."""
+  """Creates what the seeds share, on one device: everything but the keys."""
   config = dataclasses.replace(config, num_devices=1)
   require_same_test(config)
   experiment = Experiment.create(config)
@@ -97,12 +98,12 @@ def _create_experiment(config: Config) -> Experiment:
   ]
   if config.stream_images:
     raise UserError(
-      '--at-once keeps the images on the device; leave out one of it and '
+      '--at-once keeps the images on the device; leave out --at-once or '
       'stream_images'
     )
   if own:
     raise UserError(
-      f'the seeds would differ in their images or length by {", ".join(own)}; '
+      f'the seeds would differ in their images or length: {", ".join(own)}; '
       'change that, or train them without --at-once'
     )
   return experiment
@@ -122,7 +123,7 @@ def _start(experiment: Experiment, seed: int, folder: RunFolder) -> Start:
 
 
 def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
-  """Trains all seeds; returns whether they came to the end."""
+  """Trains from the given states; returns whether they reached the end."""
   plan = create_plan(experiment)
   first = starts[0]
   print(

@@ -1,4 +1,4 @@
-"""smallNORB: toys from many sides and in many lights (section 7).
+"""smallNORB: toys from many viewpoints and under many lights (section 7).
 
 python -m experiments.smallnorb --size=cpu
 """

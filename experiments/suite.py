@@ -1,4 +1,4 @@
-"""What a comparison does: trains what is missing, measures, tabulates."""
+"""Runs a comparison: trains what is missing, evaluates, prints the table."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from experiments.runs import Place, Run, config_of, train_run
 
 
 def main(comparison: Comparison) -> None:
-  """Runs the command of a comparison and leaves with its exit status."""
+  """Runs the command of a comparison and exits with its status."""
   leave_with(comparison.name, lambda: _run(comparison, parse(comparison)))
 
 
@@ -27,7 +27,7 @@ def _run(comparison: Comparison, options: argparse.Namespace) -> int:
   records = Records(path)
   runs = _chosen(comparison, options)
   if not options.table and not _complete(comparison, runs, options, records):
-    print('stopped, all saved; the same command goes on')
+    print('stopped, all saved; the same command resumes')
     return 0
   if options.size == 'smoke' and not options.table:
     print('the smoke size works; its numbers mean nothing')
@@ -43,7 +43,7 @@ def _complete(
   options: argparse.Namespace,
   records: Records,
 ) -> bool:
-  """Trains and measures what is missing; returns whether all of it is done."""
+  """Trains and evaluates what is missing; returns whether all is done."""
   place = Place(
     options.size,
     (*comparison.sizes.get(options.size, ()), *options.overrides),
@@ -85,16 +85,16 @@ def _chosen(comparison: Comparison, options: argparse.Namespace) -> list[Run]:
     return list(comparison.runs)
   large = [run.name for run in comparison.runs if not run.is_small]
   if large and not options.table:
-    print(f'left out, hours on a CPU: {", ".join(large)} (--only runs them)')
+    print(f'left out, takes hours on a CPU: {", ".join(large)} (see --only)')
   return [run for run in comparison.runs if run.is_small]
 
 
-# By run, the seeds that are not trained yet.
+# The seeds that are not trained yet, by run.
 _Missing = Mapping[Run, Sequence[int]]
 
 
 def _train(missing: _Missing, place: Place, records: Records) -> bool:
-  """One seed of all runs after another; returns whether all of it is done."""
+  """Trains seed by seed, all runs of each; returns whether all is done."""
   for seed in sorted({seed for seeds in missing.values() for seed in seeds}):
     for run in (run for run, seeds in missing.items() if seed in seeds):
       print(f'\n== {run.name}, seed {seed} ==\n{place.command(run, seed)}\n')
@@ -107,7 +107,7 @@ def _train(missing: _Missing, place: Place, records: Records) -> bool:
 
 
 def _train_at_once(missing: _Missing, place: Place, records: Records) -> bool:
-  """All seeds of one run after another; returns whether all of it is done."""
+  """Trains run by run, all seeds at once; returns whether all is done."""
   from experiments.seeds_at_once import train_at_once
 
   for run, seeds in missing.items():
@@ -126,7 +126,7 @@ def _train_at_once(missing: _Missing, place: Place, records: Records) -> bool:
 def _measure_other_tests(
   run: Run, seeds: Sequence[int], place: Place, records: Records
 ) -> None:
-  """Adds the tests of other sets that are missing, of old records too."""
+  """Adds missing tests on other data sets, to older records too."""
   for seed in seeds:
     record = records.get(run.name, place.size, place.command(run, seed))
     if record and not set(run.other_tests) <= set(record.other_tests):
@@ -143,7 +143,7 @@ def _measure_together(
   *,
   is_new: bool,
 ) -> None:
-  """Adds what the networks of all seeds do together."""
+  """Evaluates the ensemble of all seeds and adds its record."""
   name = ensemble_name(run.name, len(seeds))
   commands = [place.command(run, seed) for seed in seeds]
   if is_new or not records.get(name, place.size, commands[0]):
@@ -156,7 +156,7 @@ def _measure_together(
 
 
 def _start_jax(run: Run, seed: int, place: Place) -> None:
-  """Prepares JAX as the run's configuration says."""
+  """Starts JAX with the settings of the run's configuration."""
   from capsjax import runtime
 
   config = config_of(run, seed, place)

@@ -27,7 +27,7 @@ COMPARISON = Comparison(
       'mnist_baseline',
       smoke=TINY_BASELINE,
       paper='0.39',
-      # 35 million parameters and convolutions over whole images.
+      # 35 million parameters, and convolutions over whole images.
       is_small=False,
     ),
     Run(
@@ -45,7 +45,7 @@ COMPARISON = Comparison(
     Run('routing3', 'mnist', (_NO_DECODER,), paper='0.35 ± 0.036'),
     ROUTING3_RECONSTRUCTION,
   ),
-  # The full size: about 300,000 steps, as the official code takes.
+  # The full size takes about 300,000 steps, as the official code does.
   sizes={
     'cpu': ('--config.num_epochs=1',),
     'full': ('--config.num_epochs=640',),

@@ -1,4 +1,4 @@
-"""Writes the tables of the results kept here into experiments/README.md.
+"""Writes the tables of experiments/README.md from experiments/results.
 
     python -m experiments.tables
 
@@ -22,13 +22,13 @@ _RESULTS = Path(__file__).parent / 'results'
 
 
 def with_tables(text: str) -> str:
-  """A text whose tables are those of the results.
+  """Returns the text with its tables replaced by those of the results.
 
   Args:
     text: Markdown with `<!-- NAME -->` and `<!-- end of NAME -->`.
 
   Raises:
-    ValueError: if an experiment has no place in it.
+    ValueError: if the text lacks the comments of an experiment.
   """
   for name in NAMES:
     comparison = importlib.import_module(f'experiments.{name}').COMPARISON

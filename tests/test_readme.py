@@ -1,4 +1,4 @@
-"""The code and commands in the README run."""
+"""The snippets and commands in the README work."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_the_snippets_run():
 
 
 def test_the_commands_are_understood():
-  """Each command parses, and its configuration accepts the overrides."""
+  """Each command parses, and its configuration loads with all overrides."""
   lines = README.replace('\\\n', ' ').splitlines()
   prefix = 'python -m capsjax.main '
   commands = [line.strip() for line in lines if line.startswith(prefix)]

@@ -1,1 +1,1 @@
-"""What capsjax does on an accelerator, measured within a number of minutes."""
+"""Measures and trains capsjax on an accelerator in a given time."""

@@ -1,10 +1,11 @@
-"""Everything that is to be known of an accelerator, in so many minutes.
+"""Measures capsjax on an accelerator, and trains it, in a given time.
 
 Measures the training step beside PyTorch's (if it is installed), an epoch, the
-evaluation, routing alone, the agreement with the CPU, and which kernels the
-time goes to; in the rest of the time trains the paper's MNIST network, with the
-official code's choices first, its learning rate compressed to the length that
-fits. Each figure is written when it is measured; the same command goes on.
+evaluation, routing alone, the agreement with the CPU, and the time of each
+kernel. Then spends the remaining time on training the paper's MNIST network,
+first with the official code's choices and then as in the text. The learning
+rate schedule is compressed to the number of epochs that fit. Each figure is
+written when it is measured; the same command resumes.
 """
 
 import argparse
@@ -16,12 +17,12 @@ from experiments.program import leave_with
 
 _NAME = 'experiments.accelerator'
 _MNIST = 60_000
-# For a test that everything runs; the figures mean nothing.
+# Only to test that everything runs; the figures mean nothing.
 _TINY = {'conv_features': 8, 'num_types': 2, 'decoder_sizes': (8, 8)}
 
 
 def main() -> None:
-  """Runs the command and leaves with its exit status."""
+  """Runs the command and exits with its status."""
   leave_with(_NAME, _run)
 
 
@@ -38,32 +39,32 @@ def _parse() -> argparse.Namespace:
     type=_positive,
     default=10.0,
     metavar='N',
-    help='all the time that there is (default: %(default)g)',
+    help='total time to spend (default: %(default)g)',
   )
   add(
     '--data-dir',
     default='',
     metavar='DIR',
-    help='where MNIST is, or is downloaded to',
+    help='folder that holds MNIST, or to download it to',
   )
   add(
     '--runs-dir',
     type=Path,
     default=Path('runs/accelerator'),
     metavar='DIR',
-    help='where runs are kept and continued (default: %(default)s)',
+    help='folder where runs are kept and resumed (default: %(default)s)',
   )
   add(
     '--results',
     type=Path,
     metavar='FILE',
-    help='JSON file of the figures (default: figures.json in the runs)',
+    help='JSON file of the figures (default: figures.json in --runs-dir)',
   )
   add(
     '--tiny',
     action='store_true',
-    help="a network too small to tell anything, on scikit-learn's digits: "
-    'shows on a CPU that all of it runs',
+    help="use a tiny network on scikit-learn's digits, to check on a CPU that "
+    'everything runs; the figures mean nothing',
   )
   return parser.parse_args()
 
@@ -77,7 +78,7 @@ def _positive(word: str) -> float:
 
 def _run() -> int:
   options = _parse()
-  # PyTorch needs some of the memory.
+  # Leaves memory for PyTorch.
   os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
   clock = Clock(60 * options.minutes)
   path = options.results or options.runs_dir / 'figures.json'
@@ -86,12 +87,12 @@ def _run() -> int:
   is_done = _train(figures, clock, options)
   print(f'figures in {path}')
   if not is_done:
-    print('not all of it is done; the same command goes on')
+    print('not all of it is done; the same command resumes')
   return 0
 
 
 def _measure(figures: Figures, *, tiny: bool) -> None:
-  """Measures what is missing, the most telling first."""
+  """Measures what is missing, the most informative figures first."""
   from capsjax import runtime
   from experiments.accelerator import kernels, measurements
   from experiments.benchmarks.__main__ import available
@@ -152,7 +153,7 @@ def _measure(figures: Figures, *, tiny: bool) -> None:
 
 
 def _train(figures: Figures, clock: Clock, options: argparse.Namespace) -> bool:
-  """Trains in the time that is left; returns whether that is done."""
+  """Trains in the time that is left; returns whether all is done."""
   from experiments.accelerator import measurements, training
 
   if training.PLAN not in figures:

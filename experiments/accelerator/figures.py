@@ -12,10 +12,10 @@ from experiments.records import write_json
 
 
 class Clock:
-  """How much of the time is left.
+  """Tells how much time is left.
 
   Args:
-    seconds: all of it, from now on.
+    seconds: the total time, from now on.
   """
 
   def __init__(self, seconds: float) -> None:
@@ -23,16 +23,16 @@ class Clock:
 
   @property
   def left(self) -> float:
-    """Seconds; 0 if it is over."""
+    """The seconds left; 0 when time is up."""
     return max(0.0, self._end - time.monotonic())
 
 
 class Figures:
-  """Named figures; those that the file has are not measured again.
+  """Named figures; those already in the file are not measured again.
 
   Args:
-    path: the file, which need not be there yet.
-    clock: the time that there is.
+    path: the file, which need not exist yet.
+    clock: the time that is left.
 
   Raises:
     UserError: if the file is damaged.
@@ -47,7 +47,7 @@ class Figures:
         self._figures = dict(json.loads(path.read_text()))
       except (TypeError, ValueError) as error:
         raise UserError(
-          f'{path} is not a file of figures ({one_line(error)}): move it away, '
+          f'{path} is not a file of figures ({one_line(error)}); move it away, '
           'or choose another one with --results'
         ) from error
 
@@ -56,14 +56,14 @@ class Figures:
 
   @property
   def names(self) -> set[str]:
-    """Of those that are there."""
+    """The names of the figures measured so far."""
     return set(self._figures)
 
   def __contains__(self, name: str) -> bool:
     return name in self._figures
 
   def set(self, name: str, value: Any) -> None:
-    """Writes a figure; whatever can be written as JSON."""
+    """Writes a figure, which may be any JSON value."""
     self._figures[name] = value
     write_json(self._path, self._figures)
     print(f'{name}: {json.dumps(value)}', flush=True)
@@ -73,11 +73,11 @@ class Figures:
   ) -> None:
     """Measures a figure that is missing, if there is time.
 
-    A failure is printed and does not end the others: time on an accelerator is
-    dear, and the same command measures what is missing.
+    A failure is printed and does not stop the other measurements: accelerator
+    time is expensive, and the same command measures what is still missing.
 
     Args:
-      name: what it is called.
+      name: the figure's name.
       function: measures it.
       seconds: how long that may take.
     """

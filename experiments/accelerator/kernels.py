@@ -1,4 +1,4 @@
-"""Which kernels the time of a training step goes to."""
+"""Profiles the kernels of a training step."""
 
 import tempfile
 from collections import defaultdict
@@ -17,8 +17,8 @@ def profile(case: Case) -> dict[str, Any]:
   """Profiles one call of the training function.
 
   Returns:
-    How many milliseconds and kernels a step takes, and the dearest kernels:
-    name, microseconds and launches per step.
+    The milliseconds and the number of kernels per step, and the most expensive
+    kernels, each with its name, microseconds and launches per step.
   """
   call = steps.capsjax_step(case)
   jax.block_until_ready(call())
@@ -45,12 +45,12 @@ def profile(case: Case) -> dict[str, Any]:
 
 
 def _events(path):
-  """Name and nanoseconds of what ran on the device; of threads on a CPU."""
+  """Yields the name and nanoseconds of each kernel; of threads on a CPU."""
   planes = list(jax.profiler.ProfileData.from_file(str(path)).planes)
   devices = [plane for plane in planes if plane.name.startswith('/device:')]
   for plane in devices or planes:
     for line in plane.lines:
-      # A GPU's other lines tell of the same kernels, by module or by scope.
+      # A GPU's other lines repeat the same kernels, by module or by scope.
       if not devices or line.name.startswith(('Stream', 'XLA Ops')):
         for event in line.events:
           yield event.name, event.duration_ns

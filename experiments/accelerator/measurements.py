@@ -1,4 +1,4 @@
-"""What is measured of one device; every function returns a figure."""
+"""Measurements on one device; every function returns a figure."""
 
 import subprocess
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from experiments.benchmarks import epochs, limits, ours, parts, routing, steps
 from experiments.benchmarks.case import Case
 from experiments.benchmarks.timing import ratio, spread, take_turns
 
-# Of a batch whose loss and gradient are computed on the CPU too.
+# The batch size when loss and gradient are computed on the CPU too.
 _FEW_IMAGES = 32
 
 
 def describe() -> dict[str, str]:
-  """Hardware, driver and versions, in words."""
+  """Describes hardware, driver and versions."""
   described = machine.describe(('jax', 'jaxlib', 'flax', 'torch'))
   query = ['nvidia-smi', '--query-gpu=name,driver_version', '--format=csv']
   try:
@@ -31,14 +31,14 @@ def describe() -> dict[str, str]:
 
 
 def rates(*, size: int, repeats: int) -> dict[str, dict[str, float]]:
-  """What the device can do: GFLOP/s of matrix products, GB/s of a copy."""
+  """Measures peak rates: GFLOP/s of matrix products, GB/s of a copy."""
   return limits.measure(repeats=repeats, size=size)
 
 
 def training_steps(
   case: Case, measured_rates: Mapping[str, Any], contenders: list[str]
 ) -> list[dict[str, Any]]:
-  """The training step beside that of PyTorch, in turns."""
+  """Times our training step and PyTorch's, in turns."""
   settings = parts.Settings(
     batch_sizes=[case.batch],
     dtypes=[case.dtype],
@@ -52,10 +52,10 @@ def training_steps(
 
 
 def epoch(case: Case, *, images: int) -> dict[str, Any]:
-  """An epoch as a run takes it, shifts included, and the memory it takes."""
+  """Times an epoch of a real run, shifts included, and its peak memory."""
   call = epochs.capsjax_epoch(case, images)
   times = take_turns({'': call}, repeats=case.repeats)['']
-  # A CPU has no statistics.
+  # A CPU has no memory statistics.
   statistics = jax.devices()[0].memory_stats() or {}
   peak = statistics.get('peak_bytes_in_use', 0)
   return {
@@ -66,7 +66,7 @@ def epoch(case: Case, *, images: int) -> dict[str, Any]:
 
 
 def evaluation(case: Case, *, images: int) -> dict[str, Any]:
-  """The evaluation of so many images, until the error is known."""
+  """Times the evaluation of `images` images, until the error is known."""
   call = steps.capsjax_evaluation(case, images)
   times = take_turns({'': call}, repeats=case.repeats)['']
   return {'images': images, 'seconds': spread(times)}
@@ -75,7 +75,7 @@ def evaluation(case: Case, *, images: int) -> dict[str, Any]:
 def routing_alone(
   case: Case, *, in_caps: int, with_torch: bool
 ) -> list[dict[str, Any]]:
-  """Votes and routing, forward and with the gradient, beside plain ones."""
+  """Times votes and routing, forward and with gradients, beside plain ones."""
   rows = []
   for backward in (False, True):
     calls = routing.calls(
@@ -99,11 +99,11 @@ def routing_alone(
 
 
 def agreement(case: Case) -> dict[str, Any]:
-  """Loss and gradient of one batch, against those of the CPU in float32.
+  """Compares loss and gradient of one batch with the CPU's in float32.
 
   Returns:
-    For each precision of the device's products the loss, the CPU's loss, and
-    the largest relative error of a parameter's gradient.
+    For each matmul precision of the device: the loss, the CPU's loss, and the
+    largest relative error of a parameter's gradient.
   """
   experiment = ours.create_experiment(
     steps.overrides(case),
@@ -150,7 +150,7 @@ def agreement(case: Case) -> dict[str, Any]:
 
 
 def seconds_per_epoch(figures: Figures, images: int) -> float:
-  """How long an epoch of so many images takes with its evaluation."""
+  """Estimates the seconds of an epoch of `images` images and its evaluation."""
   trained, evaluated = figures['epoch, float32'], figures['evaluation, float32']
   medians = [
     part['seconds']['median'] / part['images'] for part in (trained, evaluated)

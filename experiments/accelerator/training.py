@@ -1,4 +1,4 @@
-"""The paper's MNIST network, trained for as long as there is time."""
+"""Trains the paper's MNIST network for as long as there is time."""
 
 import dataclasses
 import os
@@ -12,32 +12,34 @@ from experiments import loss_scale, table1
 from experiments.accelerator.figures import Clock, Figures
 from experiments.runs import Place, Run, train_run
 
-# By the official code's loss ratio and initial values, then by the text.
+# First with the official code's choices, then as in the text.
 RUNS = (
   next(run for run in loss_scale.COMPARISON.runs if run.name == 'official'),
   table1.ROUTING3_RECONSTRUCTION,
 )
 # The name of the figure that holds a plan.
 PLAN = 'plan of the training'
-# The official code's length, and the steps in which its rate falls by 0.96.
+# The official code's length, and the steps in which its learning rate falls by
+# a factor of 0.96.
 _EPOCHS, _DECAY_STEPS = 640, 2000
-# A start compiles; and what is left of the time is not used to the last second.
+# Each start compiles, and a share of the time is kept in reserve.
 _SECONDS_OF_A_START, _SHARE_USED = 40, 0.9
 
 
 def plan(
   seconds: float, seconds_per_epoch: float, *, num_runs: int = len(RUNS)
 ) -> dict[str, int]:
-  """How long every run is trained.
+  """Plans how long each run is trained.
 
   Args:
-    seconds: how much time there is for all of them.
-    seconds_per_epoch: of one epoch and its evaluation.
-    num_runs: how many there are.
+    seconds: the time for all runs.
+    seconds_per_epoch: the time of one epoch and its evaluation.
+    num_runs: the number of runs.
 
   Returns:
-    The numbers of epochs, 1 to 640, and of the steps in which the rate falls by
-    0.96: it falls as far as in 640 epochs.
+    The number of epochs, 1 to 640, and the number of steps in which the
+    learning rate falls by a factor of 0.96. By the end, it falls as far as in
+    640 epochs of the official code.
   """
   usable = _SHARE_USED * (seconds - num_runs * _SECONDS_OF_A_START)
   epochs = int(usable / (num_runs * seconds_per_epoch))
@@ -56,17 +58,17 @@ def train_all(
   data_dir: str,
   size: str,
 ) -> bool:
-  """Trains the runs of the plan that the figures have, from where they are.
+  """Trains all runs by the plan in the figures, resuming where they stopped.
 
   Args:
-    figures: are given what came of each run.
-    clock: when it is over, the run is saved and left.
-    runs_dir: all runs lie below it.
-    data_dir: where the data are.
+    figures: holds the plan; receives the record of each run.
+    clock: when time is up, the current run is saved and stopped.
+    runs_dir: the folder that holds all runs.
+    data_dir: the folder of the data.
     size: 'full', or 'smoke' for scikit-learn's digits.
 
   Returns:
-    Whether all of it is done.
+    Whether all runs are done.
   """
   length = figures[PLAN]
   overrides = (
@@ -94,7 +96,7 @@ def _figure(run: Run, record: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def leaving_in_time(clock: Clock) -> Iterator[None]:
-  """Asks the training to save and leave, as Ctrl-C does, when time is over."""
+  """Makes training save and stop, as Ctrl-C does, when time is up."""
 
   def leave(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)

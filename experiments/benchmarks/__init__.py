@@ -1,1 +1,1 @@
-"""Speed and memory beside the alternatives."""
+"""Speed and memory of capsjax compared with its alternatives."""

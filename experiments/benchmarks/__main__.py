@@ -1,9 +1,9 @@
-"""Speed and memory of capsjax beside its alternatives, in one run.
+"""Compares the speed and memory of capsjax with its alternatives, in one run.
 
-Every contender does the same work, in turns, after a warm-up; "times ours" is
-the median of the turns' ratios, above 1 where ours is faster. In brackets are
-the quartiles. PyTorch takes part if it is installed (the extra "bench"). The
-whole takes over an hour on two cores; --parts chooses.
+Every contender does the same work, in turns, after a warm-up. "times ours" is
+the median of the per-turn ratios, above 1 where ours is faster. Brackets hold
+the quartiles. PyTorch takes part if it is installed (the extra "bench"). All
+parts together take over an hour on two cores; --parts selects some.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _PARTS = (
   'memory',
   'scaling',
 )
-# The first is compared with.
+# The others are compared with the first.
 _CONTENDERS = (
   'capsjax',
   'plain JAX',
@@ -31,12 +31,12 @@ _CONTENDERS = (
   'PyTorch, compiled',
   'PyTorch, compiled, CUDA graph',
 )
-# For a test that everything still runs; the figures mean nothing.
+# Only to test that everything still runs; the figures mean nothing.
 _TINY = {'conv_features': 8, 'num_types': 2, 'decoder_sizes': (8, 8)}
 
 
 def main() -> None:
-  """Measures the parts that are asked for, prints and writes them."""
+  """Measures the chosen parts, prints them and writes them."""
   parser = argparse.ArgumentParser(
     'python -m experiments.benchmarks',
     description=__doc__,
@@ -77,9 +77,9 @@ def main() -> None:
     type=float,
     default=30,
     metavar='SECONDS',
-    help='a slower step is timed once, and not at larger batches (default: 30)',
+    help='time a slower step once, and not at larger batches (default: 30)',
   )
-  add('--json', type=Path, metavar='FILE', help='writes the figures here too')
+  add('--json', type=Path, metavar='FILE', help='also write the figures here')
   add(
     '--contenders',
     nargs='+',
@@ -88,9 +88,7 @@ def main() -> None:
     metavar='NAME',
     help=', '.join(map(repr, _CONTENDERS)),
   )
-  add(
-    '--tiny', action='store_true', help='a network too small to tell anything'
-  )
+  add('--tiny', action='store_true', help='use a tiny network, only as a test')
   options = parser.parse_args()
 
   from capsjax import runtime
@@ -132,7 +130,7 @@ def _positive(word: str) -> int:
 
 
 def available(names: Sequence[str]) -> list[str]:
-  """Ours, and those of the others that are asked for and can run here."""
+  """Returns ours, and those of the named contenders that can run here."""
   import jax
 
   others = [name for name in names if name != 'capsjax']

@@ -1,4 +1,4 @@
-"""What a benchmark of training steps trains."""
+"""The settings of a training-step benchmark."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,17 +7,17 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """What is trained, and how often.
+  """What is trained, and how many steps are timed.
 
   Attributes:
     contender: a name in `steps.CONTENDERS`.
     batch: the number of images.
     dtype: 'float32' or 'bfloat16'.
-    sizes: fields of the network other than the paper's.
+    sizes: network fields that differ from the paper's.
     image_shape: height, width, channels.
     num_classes: the number of classes.
     num_devices: the number of devices.
-    repeats: steps that are timed.
+    repeats: the number of timed steps.
   """
 
   contender: str

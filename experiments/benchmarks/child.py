@@ -1,9 +1,9 @@
-"""One contender's training step in a process of its own: its peak memory.
+"""Measures a contender's training step, and its peak memory, in a new process.
 
     python -m experiments.benchmarks.child '{"contender": "capsjax", ...}'
 
-The words are those of `Case`; prints JSON. The process has as many devices as
-the case asks for: on a CPU, XLA makes them up.
+The argument holds the fields of `Case`; the output is JSON. The process has as
+many devices as the case asks for; on a CPU, XLA simulates them.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ def run(case: Case) -> dict[str, Any]:
   """Trains in a new process.
 
   Returns:
-    'seconds' of the timed steps, the last 'loss' and 'peak_memory_gb', of the
-    process on a CPU and of the device elsewhere.
+    'seconds' of the timed steps, the last 'loss', and 'peak_memory_gb', which
+    is the process's on a CPU and the device's elsewhere.
   """
   flags = os.environ.get('XLA_FLAGS', '')
   flags += f' --xla_force_host_platform_device_count={case.num_devices}'
@@ -58,7 +58,7 @@ def _measure(case: Case) -> dict[str, Any]:
 
 
 def _peak_of_process():
-  # Not ru_maxrss, which begins with that of the process that started this one.
+  # Not ru_maxrss, which starts at the parent process's value.
   status = Path('/proc/self/status')
   if not status.is_file():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,4 +1,4 @@
-"""A whole epoch of each contender, from images in the host's memory."""
+"""A whole epoch of each contender, starting from images in host memory."""
 
 import os
 
@@ -13,21 +13,21 @@ _MOST_WORKERS = 4
 
 
 def capsjax_epoch(case: Case, count: int) -> Step:
-  """Ours: the set is put on the device before, batches are made there."""
+  """Ours: the set is on the device beforehand, and batches are made there."""
   experiment = ours.create_experiment(steps.overrides(case), num_images=count)
   step = ours.TrainStep(experiment, steps_per_call=steps.steps_per_call())
   whole, rest = divmod(experiment.steps_per_epoch, steps.steps_per_call())
   calls = [steps.steps_per_call()] * whole + [rest] * (rest > 0)
 
   def call():
-    # The metrics of every call are wanted: they are waited for at the end.
+    # Returns the metrics of every call, which the timer waits for at the end.
     return [step(number) for number in calls]
 
   return call
 
 
 def torch_epoch(case: Case, count: int, *, compiled: bool) -> Step:
-  """PyTorch: its DataLoader shuffles, shifts and copies to the device."""
+  """PyTorch: a DataLoader shuffles and shifts; batches go to the device."""
   import torch
 
   from experiments.benchmarks import torch_peer
@@ -56,5 +56,5 @@ def torch_epoch(case: Case, count: int, *, compiled: bool) -> Step:
 
 
 def images_per_epoch(case: Case) -> int:
-  """MNIST's, or what a processor does in a few seconds."""
+  """MNIST's number, or on a CPU what takes a few seconds."""
   return 8 * case.batch if jax.default_backend() == 'cpu' else 60_000

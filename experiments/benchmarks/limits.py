@@ -1,4 +1,4 @@
-"""What the machine can do at most: arithmetic and memory, measured."""
+"""Measures the machine's peak rates of arithmetic and memory."""
 
 import jax
 import jax.numpy as jnp
@@ -7,17 +7,18 @@ from experiments.benchmarks.timing import spread, take_turns
 
 
 def measure(*, repeats: int, size: int = 2048) -> dict[str, dict[str, float]]:
-  """The rates of square matrix products and of a copy.
+  """Measures the rates of square matrix products and of a copy.
 
   Args:
     repeats: how often each is timed.
-    size: rows of the matrices; the copied array has eight times their numbers.
+    size: the number of rows of the matrices; the copied array has eight times
+      as many elements as one matrix.
 
   Returns:
     'float32' and 'bfloat16' in GFLOP/s, 'copy' in GB/s read and written.
   """
   product = jax.jit(jnp.matmul)
-  # Not a plain copy, which XLA would leave out.
+  # Not a plain copy, which XLA would optimise away.
   copy = jax.jit(lambda x: x + 1)
   wide = jnp.ones((size, size), jnp.float32)
   half = wide.astype(jnp.bfloat16)

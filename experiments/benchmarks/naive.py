@@ -1,7 +1,7 @@
-"""The same loss in JAX as one would first write it: for XLA alone to speed up.
+"""The same loss in plain JAX, written simply and optimised by XLA alone.
 
-`lax.conv_general_dilated` and plain automatic differentiation, all votes held
-at once. It takes the parameters of `capsjax.CapsNet`.
+Uses `lax.conv_general_dilated` and automatic differentiation, and holds all
+votes at once. It takes the parameters of `capsjax.CapsNet`.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ def loss(
   *,
   num_iterations: int = 3,
 ) -> Float[Array, '']:
-  """The mean loss of a batch: margin loss and 0.0005 times the squares."""
+  """Computes the mean margin loss plus 0.0005 times the squared error."""
   features = jax.nn.relu(
     _convolution(images, params['conv']['kernel'], 1) + params['conv']['bias']
   )
@@ -48,7 +48,7 @@ def loss(
 def dynamic_routing(
   votes: Float[Array, 'batch in_caps out_caps dim'], *, num_iterations: int = 3
 ) -> Float[Array, 'batch out_caps dim']:
-  """Procedure 1, its gradient left to automatic differentiation."""
+  """Procedure 1, with gradients by automatic differentiation."""
   logits = jnp.zeros(votes.shape[:-1], votes.dtype)
   for _ in range(num_iterations):
     couplings = jax.nn.softmax(logits, -1)

@@ -21,10 +21,10 @@ def create_experiment(
   image_shape: tuple[int, int, int] = (28, 28, 1),
   num_classes: int = 10,
 ) -> Experiment:
-  """The experiment of configs/mnist.py on random images.
+  """Creates the experiment of configs/mnist.py on random images.
 
   Args:
-    overrides: `--config.FIELD=VALUE` each.
+    overrides: overrides of the configuration, each `--config.FIELD=VALUE`.
     num_images: the size of the training set, and of the test set.
     image_shape: height, width, channels.
     num_classes: the number of classes.
@@ -40,11 +40,11 @@ def create_experiment(
 
 
 class TrainStep:
-  """Takes training steps, shifts and the gathering of batches included.
+  """Takes training steps, including the gathering and shifting of batches.
 
   Args:
-    experiment: what is trained.
-    steps_per_call: how many steps a call takes.
+    experiment: the experiment to train.
+    steps_per_call: the number of steps per call.
   """
 
   def __init__(
@@ -59,10 +59,11 @@ class TrainStep:
     self._steps = steps_per_call
 
   def __call__(self, steps: int | None = None) -> Metrics:
-    """Trains; returns the metrics, perhaps not yet computed.
+    """Trains and returns the metrics, which may not be computed yet.
 
     Args:
-      steps: how many, if not `steps_per_call`; each number is compiled once.
+      steps: the number of steps (default: `steps_per_call`). Each number is
+        compiled once.
     """
     self.state, metrics = self._train_fn(
       self.state, self._data, self._order, steps or self._steps
@@ -71,7 +72,7 @@ class TrainStep:
 
 
 class Evaluation:
-  """Evaluates the whole test set, from the host's memory."""
+  """Evaluates the whole test set, starting from host memory."""
 
   def __init__(self, experiment: Experiment) -> None:
     self._experiment = experiment
@@ -79,7 +80,7 @@ class Evaluation:
     self._params = experiment.devices.replicate(params)
 
   def __call__(self) -> Results:
-    """The results."""
+    """Returns the results."""
     return self._experiment.evaluate(
       self._params, self._experiment.dataset.test
     )

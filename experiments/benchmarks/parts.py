@@ -1,4 +1,4 @@
-"""What is measured: each part returns rows, which the report prints."""
+"""The parts of the benchmark; each yields rows, which the report prints."""
 
 import dataclasses
 import statistics
@@ -24,17 +24,17 @@ _ITEMSIZE = {'float32': 4, 'bfloat16': 2}
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """How much is measured.
+  """What is measured, and how often.
 
   Attributes:
-    batch_sizes: numbers of images.
+    batch_sizes: numbers of images per batch.
     dtypes: 'float32', 'bfloat16'.
     repeats: how often each call is timed.
-    patience: a call that takes more seconds is timed once, and its contender
+    patience: the seconds above which a call is timed once, and its contender
       left out at larger batch sizes.
-    sizes: fields of the network other than the paper's.
+    sizes: network fields that differ from the paper's.
     contenders: names in `steps.CONTENDERS`, 'capsjax' first.
-    rates: what the machine can do, from `limits.measure`.
+    rates: the machine's peak rates, from `limits.measure`.
   """
 
   batch_sizes: Sequence[int]
@@ -46,19 +46,19 @@ class Settings:
   rates: Mapping[str, Mapping[str, float]]
 
   def least_seconds(self, least: work.Work, dtype: str) -> float:
-    """The time that the measured rates allow for so much work."""
+    """Returns the least time for this work at the measured rates."""
     rates = self.rates[dtype]['median'], self.rates['copy']['median']
     return least.seconds(*rates)
 
 
 def training(settings: Settings) -> Iterator[Row]:
-  """The training step of every contender, by batch size and dtype."""
+  """Times the training step of every contender, by batch size and dtype."""
   for dtype in settings.dtypes:
     too_slow: set[str] = set()
     for batch in settings.batch_sizes:
       case = Case('', batch, dtype, settings.sizes)
       names = [n for n in settings.contenders if n not in too_slow]
-      if dtype != 'float32':  # The plain one has no mixed precision.
+      if dtype != 'float32':  # Plain JAX has no mixed precision.
         names = [n for n in names if n != 'plain JAX']
       calls = {n: steps.CONTENDERS[n](case) for n in names}
       seconds = _per_step(
@@ -72,7 +72,7 @@ def training(settings: Settings) -> Iterator[Row]:
 
 
 def epoch(settings: Settings) -> Iterator[Row]:
-  """A whole epoch, from images in the host's memory, near batch 128."""
+  """Times an epoch from images in host memory, at the batch nearest to 128."""
   batch = min(settings.batch_sizes, key=lambda size: abs(size - 128))
   for dtype in settings.dtypes:
     case = Case('', batch, dtype, settings.sizes)
@@ -88,12 +88,12 @@ def epoch(settings: Settings) -> Iterator[Row]:
 
 
 def _is_native(dtype):
-  """Whether PyTorch does not have to emulate it, for minutes a step."""
+  """Whether PyTorch runs it without emulation, which takes minutes a step."""
   return dtype == 'float32' or jax.default_backend() != 'cpu'
 
 
 def evaluation(settings: Settings) -> Iterator[Row]:
-  """Images per second of an evaluation: forward pass, losses, confusion."""
+  """Times an evaluation: forward pass, losses and confusion matrix."""
   for dtype in settings.dtypes:
     for batch in settings.batch_sizes:
       case = Case('capsjax', batch, dtype, settings.sizes)
@@ -111,7 +111,7 @@ def evaluation(settings: Settings) -> Iterator[Row]:
 
 
 def routing_alone(settings: Settings) -> Iterator[Row]:
-  """Routing from inputs and kernel, forward, and with the backward pass."""
+  """Times routing from inputs and kernel, with and without backward pass."""
   paper = {'in_caps': 1152, 'out_caps': 10, 'num_iterations': 3}
   others: list[dict[str, int]] = [
     {'num_iterations': 1},
@@ -127,7 +127,7 @@ def routing_alone(settings: Settings) -> Iterator[Row]:
   ]
   batch = min(settings.batch_sizes, key=lambda size: abs(size - 128))
   cases += [(batch, settings.dtypes[0], paper | other) for other in others]
-  if settings.sizes:  # only to see that everything runs
+  if settings.sizes:  # only to check that everything runs
     cases = [(b, dtype, {**shape, 'in_caps': 12}) for b, dtype, shape in cases]
   for batch, dtype, sizes in cases:
     for backward in (False, True):
@@ -145,7 +145,7 @@ def routing_alone(settings: Settings) -> Iterator[Row]:
 
 
 def memory(settings: Settings) -> Iterator[Row]:
-  """Peak memory of a training step, each in a process of its own."""
+  """Measures the peak memory of a training step, each in its own process."""
   names = [name for name in settings.contenders if name != 'plain JAX']
   for batch in settings.batch_sizes:
     for name in names:
@@ -158,7 +158,7 @@ def memory(settings: Settings) -> Iterator[Row]:
 
 
 def scaling(settings: Settings) -> Iterator[Row]:
-  """Our step on several devices, and as the problem grows."""
+  """Times our step on several devices, and as the problem grows."""
   batch = min(settings.batch_sizes, key=lambda size: abs(size - 128))
   paper = Case('capsjax', batch, sizes=settings.sizes, repeats=settings.repeats)
   variants = {
@@ -195,7 +195,7 @@ PARTS: dict[str, Callable[[Settings], Iterator[Row]]] = {
 
 
 def create_settings(*, size: int, **fields: Any) -> Settings:
-  """Settings with the machine's rates, measured now on matrices of a size."""
+  """Creates settings with rates measured now on matrices of this size."""
   rates = limits.measure(repeats=fields['repeats'], size=size)
   return Settings(rates=rates, **fields)
 

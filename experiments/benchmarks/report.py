@@ -1,15 +1,15 @@
-"""The rows of a part as a table in Markdown."""
+"""Formats the rows of a part as a Markdown table."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-  """A table of rows that have the same columns.
+  """Formats a table of rows that have the same columns.
 
   Args:
-    rows: values by column; one with 'low', 'median' and 'high' is shown as its
-      median and, in brackets, its quartiles.
+    rows: values by column; a value with 'low', 'median' and 'high' is shown as
+      its median with the quartiles in brackets.
 
   Returns:
     Lines of Markdown.
@@ -28,7 +28,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def line(row: dict[str, Any]) -> str:
-  """A row by itself, for who waits for the table."""
+  """Formats one row, to show progress before the table."""
   return ', '.join(f'{name} {_cell(value)}' for name, value in row.items())
 
 

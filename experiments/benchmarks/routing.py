@@ -21,17 +21,17 @@ def calls(
   dtype: str = 'float32',
   with_torch: bool = False,
 ) -> dict[str, Callable[[], Any]]:
-  """One function by name for each way of routing the same capsules.
+  """Returns a function per contender, by name, that routes the same capsules.
 
   Args:
     batch: the number of examples.
-    in_caps: input capsules, of dimension 8.
-    out_caps: output capsules, of dimension 16.
-    num_iterations: of routing.
-    backward: whether to compute the gradients of inputs and kernel too, of the
-      sum of the capsules' products with constants.
+    in_caps: the number of input capsules, of dimension 8.
+    out_caps: the number of output capsules, of dimension 16.
+    num_iterations: the number of routing iterations.
+    backward: whether to also compute the gradients of inputs and kernel, for a
+      fixed cotangent of the capsules.
     dtype: 'float32' or 'bfloat16'.
-    with_torch: whether PyTorch is there to take part.
+    with_torch: whether PyTorch takes part.
   """
   rng = np.random.default_rng(0)
   inputs, kernel, cotangent = (

@@ -1,4 +1,4 @@
-"""The training step of each contender, all of the same network."""
+"""The training step of each contender, all on the same network."""
 
 import functools
 from collections.abc import Callable
@@ -12,17 +12,20 @@ import optax
 from experiments.benchmarks import naive, ours
 from experiments.benchmarks.case import Case
 
-# Takes so many steps and returns the last loss, when that is computed.
+# Takes `steps_per_call` steps and returns the last loss.
 Step = Callable[[], Any]
 
 
 def steps_per_call() -> int:
-  """What a real run takes: many where the host would be waited for."""
+  """Returns the steps per call of a real run.
+
+  One on a CPU; many on an accelerator, which would otherwise wait for the host.
+  """
   return 1 if jax.default_backend() == 'cpu' else 117
 
 
 def overrides(case: Case) -> list[str]:
-  """The case as overrides of configs/mnist.py."""
+  """Returns the case as overrides of configs/mnist.py."""
   return [
     f'--config.batch_size={case.batch}',
     f'--config.model.dtype={case.dtype}',
@@ -54,7 +57,7 @@ def naive_step(case: Case) -> Step:
 
 
 def naive_step_on(case: Case, images: np.ndarray, targets: np.ndarray) -> Step:
-  """Plain JAX on a given batch, from the parameters that ours starts from."""
+  """Plain JAX on a given batch, from the same initial parameters as ours."""
   params = initial_params(case)
   optimizer = optax.adam(1e-3)
 
@@ -92,14 +95,14 @@ def torch_step(case: Case, *, compiled: bool, as_graph: bool = False) -> Step:
 
 
 def torch_network(case: Case) -> Any:
-  """The peer, images and targets, on the device that JAX uses."""
+  """Returns the PyTorch network, images and targets, on JAX's device."""
   import torch
 
   from experiments.benchmarks import torch_peer
 
   images, targets = random_batch(case)
   device = 'cpu' if jax.default_backend() == 'cpu' else 'cuda'
-  # TF32, which is what JAX takes for float32 on such a device.
+  # TF32, as JAX uses for float32 on a GPU.
   torch.set_float32_matmul_precision('high')
   torch.backends.cudnn.allow_tf32 = True
   torch.backends.cudnn.benchmark = True
@@ -113,14 +116,14 @@ def torch_network(case: Case) -> Any:
 
 
 def capsjax_evaluation(case: Case, count: int) -> Step:
-  """Ours: so many test images, from the host's memory to the error."""
+  """Ours: `count` test images, from host memory to the error."""
   return ours.Evaluation(
     ours.create_experiment(overrides(case), num_images=count)
   )
 
 
 def torch_evaluation(case: Case, count: int) -> Step:
-  """PyTorch: the loss of one batch, as often as it makes so many images."""
+  """PyTorch: the loss of one batch, repeated for `count` images in total."""
   import torch
 
   network, x, y = torch_network(case)
@@ -138,7 +141,7 @@ CONTENDERS: dict[str, Callable[[Case], Step]] = {
   'plain JAX': naive_step,
   'PyTorch': functools.partial(torch_step, compiled=False),
   'PyTorch, compiled': functools.partial(torch_step, compiled=True),
-  # On a GPU alone.
+  # Only on a GPU.
   'PyTorch, compiled, CUDA graph': functools.partial(
     torch_step, compiled=True, as_graph=True
   ),
@@ -146,7 +149,7 @@ CONTENDERS: dict[str, Callable[[Case], Step]] = {
 
 
 def random_batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
-  """Images in [0, 1] and one-hot targets."""
+  """Returns random images in [0, 1] and one-hot targets."""
   rng = np.random.default_rng(0)
   images = rng.random((case.batch, *case.image_shape), np.float32)
   labels = rng.integers(0, case.num_classes, case.batch)
@@ -154,7 +157,7 @@ def random_batch(case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 def initial_params(case: Case) -> Any:
-  """The parameters that ours starts from."""
+  """Returns the initial parameters of ours."""
   experiment = ours.create_experiment(
     overrides(case),
     num_images=case.batch,

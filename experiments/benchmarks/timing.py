@@ -1,4 +1,4 @@
-"""Seconds of calls, measured in turns so that the machine's drift cancels."""
+"""Times calls in turns, so that the machine's drift affects all alike."""
 
 import statistics
 import time
@@ -14,17 +14,16 @@ def take_turns(
   repeats: int,
   patience: float = float('inf'),
 ) -> dict[str, list[float]]:
-  """Times each of them once, then each of them again, and so on.
+  """Times each call once, then each of them again, and so on.
 
-  In its turn each is called twice, and the second call is timed: the first
-  finds the memory and the caches as the one before has left them.
+  In its turn each function is called twice, and only the second call is timed:
+  the first finds memory and caches as the previous function left them.
 
   Args:
-    calls: functions by name; what JAX computes is waited for. Each is called
-      twice before, to compile and to warm up.
+    calls: functions by name; JAX results are waited for. Each function is first
+      called twice, to compile and to warm up.
     repeats: how often each is timed.
-    patience: a call whose warm-up takes more seconds is not repeated: that is
-      its only figure.
+    patience: the seconds above which the warm-up is the only timing.
 
   Returns:
     The seconds of each call, by name, in the order of the turns.
@@ -49,7 +48,7 @@ def _seconds(call):
 
 
 def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
-  """Median and quartiles, rounded to so many significant digits."""
+  """Returns median and quartiles, rounded to `digits` significant digits."""
   low, median, high = (
     statistics.quantiles(values, n=4, method='inclusive')
     if len(values) > 1
@@ -63,9 +62,9 @@ def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-  """How many times our seconds theirs are: the spread of the turns' ratios.
+  """Returns the spread of the per-turn ratios of their seconds to ours.
 
-  What was timed only once is compared with the median of the other.
+  A contender that was timed only once is compared with our median.
   """
   if len(theirs) != len(ours):
     ours = [statistics.median(ours)] * len(theirs)

@@ -1,8 +1,8 @@
-"""The same network in PyTorch, as its users would write it well.
+"""The same network in PyTorch, as an experienced user would write it.
 
 Two convolutions, votes and routing by einsum, no tiling, no loop over capsules,
 and PyTorch's own fused Adam. It is the yardstick of the benchmarks: written to
-be as fast as plain PyTorch is, not to be used.
+be as fast as plain PyTorch gets, not to be used.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _STEPS_BEFORE_CAPTURE = 3
 
 
 class CapsNet(nn.Module):
-  """The paper's network: images `[batch, channels, h, w]` to losses."""
+  """The paper's network, from images `[batch, channels, h, w]` to the loss."""
 
   def __init__(
     self,
@@ -51,7 +51,7 @@ class CapsNet(nn.Module):
     )
 
   def capsules(self, images: Tensor) -> Tensor:
-    """Class capsules `[batch, num_classes, 16]`."""
+    """Computes class capsules `[batch, num_classes, 16]`."""
     features = self.primary(functional.relu(self.conv(images)))
     # All types of one position together, as in capsjax.
     inputs = features.permute(0, 2, 3, 1).reshape(len(images), -1, 8)
@@ -59,7 +59,7 @@ class CapsNet(nn.Module):
     return dynamic_routing(votes, num_iterations=self.num_iterations)
 
   def forward(self, images: Tensor, targets: Tensor) -> Tensor:
-    """The mean loss of a batch: margin loss and 0.0005 times the squares."""
+    """Computes the mean margin loss plus 0.0005 times the squared error."""
     capsules = self.capsules(images).float()
     lengths = capsules.norm(dim=-1)
     margin = (
@@ -73,7 +73,7 @@ class CapsNet(nn.Module):
 
 
 def squash(preactivations: Tensor) -> Tensor:
-  """Equation 1, with an epsilon, as its users write it."""
+  """Equation 1, with an epsilon, as PyTorch users write it."""
   square = (preactivations**2).sum(-1, keepdim=True)
   return preactivations * (square / (1 + square) / torch.sqrt(square + 1e-9))
 
@@ -90,14 +90,14 @@ def dynamic_routing(votes: Tensor, *, num_iterations: int = 3) -> Tensor:
 
 
 class TrainStep:
-  """Takes training steps on one batch after another, without waiting for them.
+  """Takes one training step per batch, without waiting for it.
 
   Args:
     network: the network, on its device.
     compiled: whether `torch.compile` compiles it.
     dtype: 'float32', or 'bfloat16' by autocast.
-    as_graph: whether the whole step is captured as a CUDA graph, at the first
-      batch, whose shape all others have.
+    as_graph: whether the first batch captures the whole step as a CUDA graph;
+      all batches must have the same shape.
   """
 
   def __init__(
@@ -120,7 +120,7 @@ class TrainStep:
     self._graph: torch.cuda.CUDAGraph | None = None
 
   def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
-    """One step; returns the loss."""
+    """Takes one step and returns the loss."""
     if not self._as_graph:
       return self._step(images, targets)
     if self._graph is None:
@@ -139,7 +139,7 @@ class TrainStep:
     return loss
 
   def _capture(self, images, targets):
-    """Takes some steps, as PyTorch asks for, and captures one."""
+    """Takes warm-up steps, as PyTorch requires, and captures one."""
     self._inputs = images.clone(), targets.clone()
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -174,7 +174,7 @@ class ShiftedImages(Dataset):
 def create_loader(
   images: np.ndarray, labels: np.ndarray, *, batch_size: int, workers: int
 ) -> DataLoader:
-  """Shuffled batches, made by processes that stay from epoch to epoch."""
+  """Shuffled batches, made by worker processes that persist across epochs."""
   return DataLoader(
     ShiftedImages(images, labels),
     batch_size,
@@ -183,13 +183,13 @@ def create_loader(
     num_workers=workers,
     pin_memory=torch.cuda.is_available(),
     persistent_workers=True,
-    # JAX has threads, which a forked process would not have.
+    # A forked process would lack JAX's threads.
     multiprocessing_context='spawn',
   )
 
 
 def load_params(network: CapsNet, params: Mapping[str, Any]) -> None:
-  """Copies the parameters of `capsjax.CapsNet` into the peer."""
+  """Copies the parameters of `capsjax.CapsNet` into the network."""
 
   def put(parameter, array, *axes):
     array = np.asarray(array)

@@ -1,11 +1,11 @@
-"""Speed, memory and start-up time of the training step.
+"""Measures speed, memory and start-up time of the training step.
 
     python -m experiments.benchmarks.train_step
 
 Trains the network of configs/mnist.py on random images of MNIST's shape, with
 shifts, through the same compiled function as a real run. Each start is a fresh
 process: the first with an empty compilation cache, the second with the cache
-that the first has filled. Prints a table and writes JSON.
+that the first filled. Prints a table and writes JSON.
 """
 
 import argparse
@@ -26,11 +26,11 @@ _STARTED = time.monotonic()
 
 
 def main() -> None:
-  """Measures and prints."""
+  """Measures, prints and writes the figures."""
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument('--batch-size', type=int, default=128)
   parser.add_argument('--repeats', type=int, default=15)
-  parser.add_argument('--json', type=Path, help='writes the figures here too')
+  parser.add_argument('--json', type=Path, help='also write the figures here')
   parser.add_argument('--child', action='store_true', help=argparse.SUPPRESS)
   options = parser.parse_args()
   if options.child:

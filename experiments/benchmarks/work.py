@@ -1,14 +1,14 @@
-"""How much arithmetic and memory traffic a computation cannot do without.
+"""Counts the least arithmetic and memory traffic of a computation.
 
-Counts are of the direct algorithms: a faster algorithm can exceed a limit that
-is computed from them, and ours does for the convolution.
+The counts are for the direct algorithms. A faster algorithm can beat a limit
+computed from them, as our convolution does.
 """
 
 from typing import NamedTuple
 
 
 class Work(NamedTuple):
-  """Floating-point operations, and bytes read or written at least."""
+  """Floating-point operations, and the least bytes read or written."""
 
   operations: float
   bytes: float
@@ -17,12 +17,12 @@ class Work(NamedTuple):
     return Work(self.operations + other.operations, self.bytes + other.bytes)
 
   def seconds(self, gigaflops: float, gigabytes: float) -> float:
-    """The least time by rates of arithmetic and of memory."""
+    """Computes the least time at given rates of arithmetic and memory."""
     return max(self.operations / gigaflops, self.bytes / gigabytes) / 1e9
 
 
 def product(rows: int, inner: int, columns: int, *, itemsize: int) -> Work:
-  """A matrix product, read and written once."""
+  """Counts a matrix product, read and written once."""
   numbers = rows * inner + inner * columns + rows * columns
   return Work(2 * rows * inner * columns, numbers * itemsize)
 
@@ -38,14 +38,14 @@ def routing(
   in_dim: int = 8,
   out_dim: int = 16,
 ) -> Work:
-  """Votes and routing; of memory only inputs, kernel and capsules.
+  """Counts votes and routing; memory is only inputs, kernel and capsules.
 
-  The votes are counted as computed once, though they are recomputed: what is
-  stored once could be read again. The backward pass is taken as twice the
-  forward pass, as for a product of matrices.
+  The votes count as computed once, though ours recomputes them: they could be
+  stored and read again. The backward pass counts as twice the forward pass, as
+  for a matrix product.
   """
   votes = batch * in_caps * out_caps * out_dim
-  # The weighted sum of each iteration, and all agreements but the last.
+  # The weighted sum of each iteration, and all agreements except the last.
   operations = 2 * votes * (in_dim + 2 * num_iterations - 1)
   numbers = batch * in_caps * in_dim + in_caps * out_caps * in_dim * out_dim
   numbers += batch * out_caps * out_dim
@@ -54,25 +54,25 @@ def routing(
 
 
 def evaluation(*, batch: int, itemsize: int = 4) -> Work:
-  """Forward pass of the paper's network on MNIST."""
+  """Counts the forward pass of the paper's network on MNIST."""
   conv, others, _ = _network(batch, itemsize=itemsize)
   capsules = _class_capsules(batch, backward=False, itemsize=itemsize)
   return conv + others + capsules
 
 
 def training_step(*, batch: int, itemsize: int = 4) -> Work:
-  """Forward and backward pass of the paper's network on MNIST, and Adam."""
+  """Counts forward pass, backward pass and Adam of the MNIST network."""
   conv, others, parameters = _network(batch, itemsize=itemsize)
   capsules = _class_capsules(batch, backward=True, itemsize=itemsize)
   # Read: parameter, gradient, two moments; written: all but the gradient.
   adam = Work(12 * parameters, 7 * 4 * parameters)
-  # Nothing needs the gradient of the images.
+  # The gradient of the images is not needed.
   first = Work(2 * conv.operations, 2 * conv.bytes)
   return first + _with_backward(others) + capsules + adam
 
 
 def _network(batch, *, itemsize):
-  """Forward: first convolution; all others but routing; the parameters."""
+  """Returns first convolution, other layers but routing, parameter count."""
   conv = product(batch * 20 * 20, 81, 256, itemsize=itemsize)
   others = product(batch * 6 * 6, 81 * 256, 256, itemsize=itemsize)
   widths = (160, 512, 1024, 784)

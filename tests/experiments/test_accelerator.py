@@ -1,4 +1,4 @@
-"""The measurements of an accelerator: all of them run, once, and in time."""
+"""Accelerator measurements: each runs once, and within the time."""
 
 import json
 import signal
@@ -44,7 +44,7 @@ def test_all_of_it_runs_and_goes_on(tmp_path):
   assert agreement['largest_relative_error_of_a_gradient'] < 1e-5
   assert figures['kernels, float32']['kernels']
 
-  # What is there is kept, and what is missing is measured.
+  # Existing figures are kept, and missing ones are measured.
   del figures['evaluation, float32']
   path.write_text(json.dumps(figures))
   again = beside(run, program.main, *words)
@@ -78,7 +78,7 @@ def test_figures_that_are_none_are_refused(tmp_path):
 
 
 def test_the_plan_fills_the_time_and_ends_with_the_papers_rate():
-  # Two runs of the whole length do not fit into an hour at a second an epoch.
+  # At one second per epoch, two runs of full length do not fit.
   plan = training.plan(1000, 1.0)
   assert 2 * plan['num_epochs'] < 1000 - 2 * 40
   assert 2 * plan['num_epochs'] > 0.8 * (1000 - 2 * 40)

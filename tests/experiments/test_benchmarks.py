@@ -1,4 +1,4 @@
-"""The contenders compute the same thing, and the suite runs from end to end."""
+"""The contenders compute the same results, and the suite runs end to end."""
 
 import dataclasses
 import importlib.util
@@ -35,7 +35,7 @@ WITH_TORCH = [False, pytest.param(True, marks=needs_torch)]
 
 @pytest.fixture(autouse=True)
 def promotion():
-  """The programs' own setting: here they are run as a user runs them."""
+  """Uses the default promotion, because users run these programs with it."""
   with (
     jax.numpy_dtype_promotion('standard'),
     jax.numpy_rank_promotion('allow'),
@@ -49,12 +49,12 @@ def in_the_checkout(repository, monkeypatch):
 
 
 def losses(step, count=4):
-  """Of successive steps: the gradients and the optimizer must agree too."""
+  """Losses of successive steps, so gradients and optimizer must agree too."""
   return np.array([float(step()) for _ in range(count)])
 
 
 def test_plain_jax_trains_as_ours_does():
-  # The whole set in each batch, so that its order does not matter.
+  # Each batch is the whole set, so that the order does not matter.
   overrides = [
     *steps.overrides(dataclasses.replace(CASE, num_devices=1)),
     *(
@@ -82,7 +82,7 @@ def test_plain_jax_trains_as_ours_does():
 
 
 @needs_torch
-@pytest.mark.filterwarnings('ignore')  # PyTorch's, of its own parts
+@pytest.mark.filterwarnings('ignore')  # PyTorch's own warnings
 @pytest.mark.parametrize('compiled', [False, True])
 def test_pytorch_trains_as_plain_jax_does(compiled):
   found = losses(steps.torch_step(CASE, compiled=compiled))
@@ -137,7 +137,7 @@ def test_the_arithmetic_is_what_xla_counts():
   arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
   counted = jax.jit(step).lower(*arrays).compile().cost_analysis()['flops']
   least = work.routing(**sizes, num_iterations=3, backward=False).operations
-  # Ours leaves out the softmax and the squash.
+  # Our count leaves out the softmax and the squash.
   assert 0.8 * counted < least < counted
 
 

@@ -1,4 +1,4 @@
-"""Several networks together, against their scores summed by hand."""
+"""Ensembles of networks, compared with scores summed by hand."""
 
 import functools
 
@@ -26,7 +26,7 @@ COMPARISON = Comparison(
   sizes={
     'cpu': (
       *('--config.num_epochs=1', '--config.train_size=128'),
-      # The last batch of 360 images is not a whole one.
+      # The last batch of the 360 images is not full.
       *('--config.batch_size=64', '--config.model.has_decoder=False'),
       *TINY_NETWORK,
       '--config.augmentation.max_shift=0',
@@ -39,13 +39,13 @@ COMPARISON = Comparison(
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
-  """Where the networks of all seeds are."""
+  """The place that holds the networks of all seeds."""
   return Place('cpu', (), tmp_path_factory.mktemp('runs'), '')
 
 
 @pytest.fixture(scope='module')
 def printed(place):
-  """What the command says that trains them."""
+  """The output of the command that trains them."""
   main = functools.partial(suite.main, COMPARISON)
   done = beside(run, main, '--runs-dir', place.folder)
   assert done.status == 0, done.err
@@ -53,7 +53,7 @@ def printed(place):
 
 
 def lengths(workdir):
-  """Of the class capsules of all test images, by NumPy; and the labels."""
+  """Class capsule lengths of all test images, by NumPy, and the labels."""
   trained = TrainedRun.open(workdir)
   test = trained.experiment.dataset.test
   apply = jax.jit(trained.experiment.model.apply)
@@ -93,13 +93,13 @@ def test_together_is_measured_again_only_if_something_was_trained(
 
 
 def test_a_network_that_is_not_there_is_named(place):
-  """As where results are kept, and runs are not."""
+  """This happens when results are kept but runs are not."""
   with pytest.raises(UserError, match=r'seed8 holds no network.*--runs-dir'):
     ensemble_error(RUN, [8], place)
 
 
 def test_networks_with_tests_of_their_own_are_not_taken_together(tmp_path):
-  """Their pictures would differ, and their labels would not tell."""
+  """Their pictures would differ, and their labels would not show it."""
   for name in 'ab':
     (tmp_path / 'pictures' / name).mkdir(parents=True)
     for i in range(5):
@@ -108,7 +108,7 @@ def test_networks_with_tests_of_their_own_are_not_taken_together(tmp_path):
   main = functools.partial(suite.main, COMPARISON)
   words = ('--config.dataset=folder', '--data-dir', tmp_path / 'pictures')
   refusal = run(main, '--runs-dir', tmp_path / 'runs', *words).refusal
-  assert 'each seed draws one of its own' in refusal
+  assert 'each seed draws its own test set' in refusal
   refusal = run(main, '--runs-dir', tmp_path / 'runs', words[0]).refusal
   assert 'there is no folder to read' in refusal
   assert not (tmp_path / 'runs').exists()

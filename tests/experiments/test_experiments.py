@@ -1,4 +1,4 @@
-"""Every experiment: what it compares, and that its smallest size runs."""
+"""Every experiment compares the right runs, and its smallest size runs."""
 
 import functools
 import importlib
@@ -19,8 +19,8 @@ from experiments import routing_analysis, runs, suite, tables
 from experiments.runs import Place
 from tests.running import REPOSITORY, beside, run
 
-# The numbers of the paper, typed from it: of Table 1 the columns MNIST and
-# MultiMNIST, and of sections 5.2 and 7 what is wrong of 100%.
+# The paper's numbers, typed from it: the columns MNIST and MultiMNIST of
+# Table 1, and the error in percent from sections 5.2 and 7.
 PAPER = {
   'table1': {
     'baseline': '0.39',
@@ -48,15 +48,15 @@ PAPER = {
   'svhn': {'capsnet': '4.3'},
 }
 NAMES = list(PAPER)
-# Iterations of the rows of Table 1, by the first word of their names.
+# Routing iterations of the rows of Table 1, by the first word of their names.
 ROUTING = {'routing1': 1, 'routing3': 3}
-# Fewer instructions than the paper's kernels, so that they compile sooner.
+# Smaller kernels than the paper's, so that they compile sooner.
 FAST = (
   '--config.model.conv_kernel_size=(3, 3)',
   '--config.model.primary_kernel_size=(3, 3)',
   '--config.model.primary_strides=(4, 4)',
 )
-# Of runs that are alike, one; tests/commands trains the CapsNet of MultiMNIST.
+# One of each kind of run; tests/commands trains the CapsNet of MultiMNIST.
 SMOKE = {
   'table1, CNN': ('table1', '--only', 'baseline'),
   'table1, CapsNet': ('table1', '--only', 'routing1', *FAST),
@@ -95,7 +95,7 @@ def test_the_numbers_of_the_paper_are_the_papers(name):
   assert experiment.name == name
   found = {row.name: row.paper for row in experiment.runs if row.paper}
   assert found == PAPER[name]
-  # The paper has three trials, and seven networks of CIFAR10.
+  # The paper has three trials, and seven networks for CIFAR10.
   assert experiment.num_seeds['full'] == (7 if name == 'cifar10' else 3)
 
 
@@ -109,7 +109,7 @@ def test_the_runs_of_an_experiment_differ(name, size):
   fields = [repr(flatten(config_of(row, place))) for row in rows]
   assert len(set(fields)) == len(rows)
   if size == 'smoke':
-    # Nothing is downloaded to see that something works.
+    # The smoke size needs no download.
     assert all("'dataset': 'digits'" in text for text in fields)
     # What --at-once refuses.
     for choice in ("'train_size': 0", "'stop_at_accuracy': 0.0"):
@@ -133,7 +133,7 @@ def test_rows_of_table_1_are_what_their_names_say(name):
 
 @pytest.mark.parametrize('size', ['cpu', 'full'])
 def test_runs_that_share_a_folder_are_the_same(size):
-  """What one experiment trained, another one takes as its own."""
+  """One experiment reuses what another one trained."""
   commands = {}
   for name in NAMES:
     experiment = load(name)
@@ -188,7 +188,7 @@ def test_the_tables_are_those_of_the_results():
 
 
 def analysed(*words):
-  """Runs the analysis of routing, whose command takes no fields, on FAST."""
+  """Runs the routing analysis with FAST, which its command cannot set."""
   with mock.patch.object(runs, '_SMOKE', (*runs._SMOKE, *FAST)):
     return run(routing_analysis.main, *words)
 
@@ -220,7 +220,7 @@ def test_the_analysis_of_routing_runs_and_keeps_its_numbers(tmp_path):
     with Image.open(tmp_path / f'{figure}.png') as picture:
       assert min(picture.size) > 200
 
-  # The same command again trains nothing, and writes the same numbers.
+  # Repeating the command trains nothing and writes the same numbers.
   before = (tmp_path / 'routing_change.json').read_bytes()
   again = beside(analysed, *words, '--figures', 'A.1')
   assert again.status == 0

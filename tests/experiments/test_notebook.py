@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, on few digits."""
+"""The notebook runs from the first cell to the last, on a few digits."""
 
 import shlex
 
@@ -21,7 +21,7 @@ def test_the_notebook_runs(repository, tmp_path, monkeypatch):
   path = repository / 'experiments' / 'colab.ipynb'
   notebook = nbformat.read(path, as_version=4)
   nbformat.validate(notebook)
-  # What runs it is installed already, and CI may not install twice.
+  # The package is already installed, and CI may not install it again.
   install = tagged(notebook, 'install')
   assert '%pip install' in install.source
   install.source = install.source.replace('%pip', '# %pip')

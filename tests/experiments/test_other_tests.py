@@ -1,4 +1,4 @@
-"""A run's other tests: those that are there, and later those that come."""
+"""Other tests of a run: those available now, and those available later."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ COMPARISON = Comparison(
 
 @pytest.fixture
 def command(tmp_path):
-  """Gives words to the command; returns what it said and the record."""
+  """Runs the command with these words; returns its output and the record."""
 
   def give(*words):
     main = functools.partial(suite.main, COMPARISON)
@@ -46,7 +46,7 @@ def test_what_is_missing_is_measured_when_its_files_are_there(
   assert f'not measured on folder: {tmp_path / "data"}' in said
   assert record.other_tests == {'digits': record.error}
 
-  # The same pictures as files, of which the training ones are not used.
+  # The same pictures as files; the training ones are not used.
   for split, last in (('train', 64), ('test', None)):
     examples = load_dataset('digits').test
     for index, image in enumerate(examples.images[:last]):
@@ -77,7 +77,7 @@ def test_a_run_that_is_not_the_recorded_one_is_not_measured(command, tmp_path):
 
 
 def test_early_stopping_by_validation_does_not_matter(command):
-  """No training images are read for the other tests, nor any held out."""
+  """The other tests read no training images and hold none out."""
   words = ('validation_size=64', 'stop_at_accuracy=0.99', 'train_size=128')
   _, record = command(*(f'--config.{word}' for word in words))
   assert record.other_tests == {'digits': record.error}

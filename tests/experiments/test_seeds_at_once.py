@@ -1,4 +1,4 @@
-"""Seeds that are trained at once become what they become alone."""
+"""Seeds trained at once give the same results as seeds trained alone."""
 
 import json
 
@@ -27,7 +27,7 @@ CAPSNET = Run(
     '--config.images.crop_size=20',
   ),
 )
-# Half of its hidden values are dropped.
+# With dropout of half of its hidden values.
 BASELINE = Run(
   'baseline', 'mnist_baseline', (*TINY_BASELINE, '--config.dataset=digits')
 )
@@ -35,7 +35,7 @@ BASELINE = Run(
 
 @pytest.fixture(autouse=True)
 def promotion():
-  """The programs' own setting: here they are run as a user runs them."""
+  """Uses the default promotion, because users run these programs with it."""
   with (
     jax.numpy_dtype_promotion('standard'),
     jax.numpy_rank_promotion('allow'),
@@ -50,7 +50,7 @@ def in_the_checkout(repository, monkeypatch):
 
 @pytest.fixture
 def place_of(tmp_path):
-  """A place of its own for every name, where an epoch has three steps."""
+  """Creates a separate place for each name; an epoch has three steps."""
 
   def create(name, *overrides):
     fields = ('batch_size=360', 'num_devices=1', 'log_every_steps=1')
@@ -71,7 +71,7 @@ def state_of(run, seed, place, which='latest'):
 
 
 def lines_of(run, seed, place):
-  """What a run wrote but for the times, which no two runs share."""
+  """The metrics that a run wrote, except the times, which always differ."""
   text = (place.workdir(run, seed) / 'metrics.jsonl').read_text()
   return [
     {name: x for name, x in json.loads(line).items() if 'second' not in name}
@@ -80,7 +80,7 @@ def lines_of(run, seed, place):
 
 
 def assert_same(run, seed, at_once, alone):
-  """Holds the folder of a run to that of the same run trained alone."""
+  """Checks the folder of a run against that of the same run trained alone."""
   found, expected = (state_of(run, seed, p) for p in (at_once, alone))
   assert found.step == expected.step
   jax.tree.map(
@@ -91,7 +91,7 @@ def assert_same(run, seed, at_once, alone):
   found, expected = (lines_of(run, seed, p) for p in (at_once, alone))
   assert len(found) == len(expected)
   for line, expected_line in zip(found, expected, strict=True):
-    # Where two scores of an image tie, rounding decides whether it is right.
+    # If two scores of an image tie, rounding decides whether it is correct.
     accuracies = {name for name in line if name.endswith('/accuracy')}
     for name in accuracies:
       assert line[name] == pytest.approx(expected_line[name], abs=1.01 / 360)
@@ -110,7 +110,7 @@ def test_each_seed_is_trained_as_alone(place_of, run, steps_per_call):
   field = f'steps_per_call={steps_per_call}'
   at_once, alone = place_of('at_once', field), place_of('alone', field)
   records = train_at_once(run, SEEDS, at_once)
-  # The second one: the first has nothing before it to be mistaken for.
+  # The second seed: the first has no earlier seed to be confused with.
   seed = SEEDS[1]
   record = train_run(run, seed, alone)
   assert_same(run, seed, at_once, alone)
@@ -142,7 +142,7 @@ def test_a_run_is_begun_in_one_way_and_continued_in_the_other(place_of):
   assert_same(BASELINE, SEEDS[0], mixed[1], whole)
   with pytest.raises(UserError, match='seed 3 at 6, seed 5 at 3.*without'):
     train_at_once(BASELINE, SEEDS, mixed[1])
-  # What is longer than was asked for is no result of what was asked for.
+  # A longer run is not a result of the shorter one.
   with pytest.raises(UserError, match='trained for 2 epochs, not 1'):
     train_at_once(BASELINE, SEEDS, mixed[0])
 
@@ -155,7 +155,7 @@ def test_a_run_is_begun_in_one_way_and_continued_in_the_other(place_of):
 
 def test_an_interruption_saves_all_seeds(place_of, monkeypatch):
   class Stop(seeds_at_once.StopRequest):
-    """Asked for after the first step."""
+    """Requests a stop after the first step."""
 
     answers = iter([False, True])
 
@@ -199,7 +199,7 @@ def test_each_seed_has_its_own_best(place_of):
     }
     assert list(accuracies) == [1, 2, 3, 4, 5, 6]
     best = state_of(BASELINE, seed, place, 'best')
-    # Of equal ones, max takes the first.
+    # Among equal ones, max takes the first.
     assert best.step == max(accuracies, key=accuracies.get)
     assert best.metric == accuracies[best.step]
     assert best.state.step == best.step
@@ -249,6 +249,6 @@ def test_a_test_drawn_from_a_folder_is_refused(place_of, tmp_path):
     fields = ('dataset=folder', f'data_dir={tmp_path / folder}')
     train_at_once(BASELINE, SEEDS, place_of('place', *fields, 'batch_size=2'))
 
-  with pytest.raises(UserError, match='each seed draws one'):
+  with pytest.raises(UserError, match='each seed draws its own'):
     refuse('drawn')
   refuse('split')

@@ -59,7 +59,7 @@ def record(seed=0, **changes):
 
 @pytest.fixture
 def command(tmp_path):
-  """Gives words to the example's command; all is written to one folder."""
+  """Runs the example's command, which writes everything to one folder."""
   main = functools.partial(suite.main, COMPARISON)
   return functools.partial(run, main, '--runs-dir', tmp_path)
 
@@ -73,7 +73,7 @@ def no_training(monkeypatch):
 
 
 def cells(table):
-  """The rows of a Markdown table, each by the words of the head."""
+  """The rows of a Markdown table, each as a dictionary by header."""
   lines = [line for line in table.splitlines() if line.startswith('|')]
   head, rule, *rows = (
     [cell.strip() for cell in line.strip('|').split('|')] for line in lines
@@ -169,7 +169,7 @@ def test_a_table_of_all_that_was_run(tmp_path):
     both
     | {
       'size': 'full',
-      # The deviation of 1 and 4.5 is 3.5 over the root of 2.
+      # The deviation of 1 and 4.5 is 3.5 over the square root of 2.
       'ours': '2.75 ± 2.475',
       'by seed': '0: 1.00, 1: 4.50',
       'minutes': '1.5, 30',
@@ -191,14 +191,14 @@ def test_a_table_of_all_that_was_run(tmp_path):
 
 
 def test_runs_of_other_fields_are_rows_of_their_own(tmp_path):
-  """A mean of networks of 1 and of 3 epochs would be one of nothing."""
+  """A mean over networks of 1 and of 3 epochs would be meaningless."""
   records = Records(tmp_path / 'results.json')
   place = Place('cpu', COMPARISON.sizes['cpu'], tmp_path, '')
   longer = Place(
     'cpu', (*place.overrides, '--config.num_epochs=3'), tmp_path, ''
   )
   tiny = COMPARISON.runs[0]
-  # What is set to what it would be is nothing of its own.
+  # Setting a field to its usual value does not make a separate row.
   same = dataclasses.replace(place, overrides=2 * place.overrides)
   for seed, of, error in ((0, longer, 1.0), (1, place, 3.0), (2, same, 4.0)):
     command = of.command(tiny, seed)
@@ -281,7 +281,10 @@ def test_a_table_is_printed_without_training(command, no_training, tmp_path):
 
 
 def trains_first(monkeypatch, missing=()):
-  """Replaces training; returns what was trained, some of it interrupted."""
+  """Replaces training; returns a list of the trained runs.
+
+  The runs in `missing` count as interrupted.
+  """
   trained = []
 
   def train_run(run, seed, place):
@@ -300,7 +303,7 @@ def test_one_seed_of_all_runs_after_another(command, monkeypatch):
   assert command('--size=full', '--seeds=2').status == 0
   both = [('tiny', 0), ('large', 0), ('tiny', 1), ('large', 1)]
   assert trained == both
-  # What is there stays; the size has three seeds of its own.
+  # Existing seeds are kept; by default, the size has three seeds.
   assert command('--size=full').status == 0
   assert trained[4:] == [('tiny', 2), ('large', 2)]
 
@@ -320,7 +323,7 @@ def test_what_takes_hours_is_left_out_on_a_cpu_but_for_who_asks(
 def test_a_stop_ends_the_command_and_the_next_one_goes_on(command, monkeypatch):
   trained = trains_first(monkeypatch, missing=[('large', 0)])
   done = command('--size=full', '--seeds=2')
-  assert done.status == 0 and 'the same command goes on' in done.out
+  assert done.status == 0 and 'the same command resumes' in done.out
   assert trained == [('tiny', 0), ('large', 0)]
   trained = trains_first(monkeypatch)
   assert command('--size=full', '--seeds=2').status == 0
@@ -335,7 +338,7 @@ def test_other_fields_are_another_run(command, monkeypatch):
 
 
 def test_a_run_that_was_not_saved_at_its_end_is_not_done(tmp_path):
-  """A kill between the last line that is written and the last checkpoint."""
+  """A kill can fall between the last metrics line and the last checkpoint."""
   place = Place('cpu', COMPARISON.sizes['cpu'], tmp_path, '')
   config = config_of(COMPARISON.runs[0], 0, place)
   workdir = tmp_path / 'run'
@@ -353,7 +356,7 @@ def test_a_run_that_was_not_saved_at_its_end_is_not_done(tmp_path):
 
 
 def interrupted(main, *words):
-  """Runs a command that gets Ctrl-C after its first step."""
+  """Runs a command that receives Ctrl-C after its first step."""
 
   def interrupt(progress, step, metrics):
     del progress, metrics
@@ -369,7 +372,7 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
   words = ('--runs-dir', tmp_path, '--config.optimizer.decay_rate=0.5')
   done = beside(interrupted, main, *words)
   assert done.status == 0, done.err
-  assert 'the same command goes on' in done.out and '|' not in done.out
+  assert 'the same command resumes' in done.out and '|' not in done.out
   path = tmp_path / 'example.json'
   assert not path.exists()
 
@@ -382,7 +385,7 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
   (row, _) = cells(done.out)
   assert row['ours'] == f'{found.error:.2f}' and row['paper'] == '0.25 ± 0.005'
 
-  # The command that is written down trains the very same run.
+  # The recorded command trains the same run.
   workdir = tmp_path / 'cpu' / 'digits' / 'tiny' / 'seed0'
   trained = configuration.load_config(workdir / 'config.json')
   *program, path_of_config = shlex.split(found.command)[:5]
@@ -394,7 +397,7 @@ def test_an_interrupted_run_goes_on_and_is_recorded_once(no_training, tmp_path):
   assert trained.model.decoder_sizes == (8,)
 
   before = path.read_bytes()
-  # Nothing is left to do, and nothing may take the place of what is there.
+  # Nothing is left to do, and existing results must not be replaced.
   assert run(main, *words).status == 0
   refusal = beside(run, main, *words, '--config.batch_size=32').refusal
   assert 'batch_size=64' in refusal and '--runs-dir' in refusal
