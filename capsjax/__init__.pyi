@@ -1,5 +1,6 @@
 # Public names and their modules, read by type checkers and lazy_loader.
 
+from .data import Dataset, dataset_from_arrays
 from .errors import UserError
 from .layers import (
   Convolution,
@@ -27,7 +28,9 @@ from .ops import (
   top_k_mask,
   top_k_masks,
 )
+from .runs.api import load, train
 from .runs.configuration import default_config
+from .runs.trained_run import TrainedRun
 
 __version__: str
 
@@ -36,21 +39,25 @@ __all__ = [
   'CapsNet',
   'Convolution',
   'Decoder',
+  'Dataset',
   'DenseCapsules',
   'ModelOutput',
   'PrimaryCapsules',
   'RoutingFn',
   'SquashFn',
+  'TrainedRun',
   'UserError',
   'capsule_statistics',
   'compute_votes',
   'convolution',
   'create_model',
+  'dataset_from_arrays',
   'default_config',
   'dynamic_routing',
   'fused_dynamic_routing',
   'label_mask',
   'lengths',
+  'load',
   'longest_mask',
   'margin_loss',
   'mask_capsules',
@@ -59,4 +66,5 @@ __all__ = [
   'squash',
   'top_k_mask',
   'top_k_masks',
+  'train',
 ]

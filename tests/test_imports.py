@@ -92,6 +92,10 @@ ROOMS = {
     (*CONFIGURATION, ERRORS, FILES), ('absl', 'ml_collections')
   ),
   'capsjax.runs.folder': Room((ERRORS,), ('filelock',)),
+  # What a script calls in place of the command line.
+  'capsjax.runs.api': Room(
+    (*CONFIGURATION, RUNS, DATA, 'capsjax.runtime'), ('ml_collections',)
+  ),
   'capsjax.runs.checkpoint': runs_and('orbax'),
   'capsjax.runs.restoring': runs_and('orbax'),
   'capsjax.runs.metrics_file': runs_and('tensorboardX'),

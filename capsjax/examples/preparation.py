@@ -106,10 +106,17 @@ class Preparation:
     return self._finish(prepared)
 
   def for_test(
-    self, image: UInt8[Array | np.ndarray, 'h w c']
+    self,
+    image: UInt8[Array | np.ndarray, 'h w c']
+    | Float32[Array | np.ndarray, 'h w c'],
   ) -> Float32[Array, 'new_h new_w c']:
-    """Prepares one image, always the same way."""
-    prepared = scale_images(image)
+    """Prepares one image, always the same way.
+
+    Args:
+      image: as a data set has it, or float32 in [0, 1].
+    """
+    is_scaled = image.dtype == jnp.float32
+    prepared = jnp.asarray(image) if is_scaled else scale_images(image)
     if self.crop_size:
       prepared = central_crop(prepared, size=self.crop_size)
     return self._finish(prepared)

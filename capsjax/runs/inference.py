@@ -39,7 +39,7 @@ class Inference:
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(len(positions), size):
       output, _ = self._apply(params, *self._window(positions[places]))
-      outputs.append(_first(jax.device_get(output), int(weights.sum())))
+      outputs.append(first(jax.device_get(output), int(weights.sum())))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
   def apply_in_batches(
@@ -49,7 +49,7 @@ class Inference:
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(self._experiment.test_size, size):
       found = jax.device_get(self._apply(params, *self._window(places)))
-      yield _first(found, int(weights.sum()))
+      yield first(found, int(weights.sum()))
 
   def decode(
     self,
@@ -104,6 +104,6 @@ class Inference:
     return decode
 
 
-def _first(arrays: Any, count: int) -> Any:
-  """Drops the padding of the last batch."""
+def first(arrays: Any, count: int) -> Any:
+  """Drops the padding behind the first `count` examples."""
   return jax.tree.map(operator.itemgetter(slice(count)), arrays)

@@ -1,21 +1,30 @@
 """A trained run, opened for reading."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from flax import linen as nn
+from jaxtyping import Float, Int
 
-from capsjax.data import Dataset, Split
+from capsjax import ops
+from capsjax.data import Dataset
 from capsjax.errors import UserError
 from capsjax.examples import Preparation, SingleExamples
+from capsjax.models import CapsNet, ModelOutput
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.folder import RunFolder
-from capsjax.runs.inference import Inference
+from capsjax.runs.inference import Inference, first
+from capsjax.runs.own_images import batched_images
 from capsjax.runs.restoring import restore
+from capsjax.training import Results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +37,7 @@ class TrainedRun:
     folder: its folder.
     step: the step of the checkpoint.
     params: the parameters of the checkpoint, on every device.
+    has_data: whether the experiment has the data of the run, not a stand-in.
   """
 
   experiment: Experiment
@@ -35,6 +45,7 @@ class TrainedRun:
   folder: RunFolder
   step: int
   params: Any
+  has_data: bool = True
 
   @classmethod
   def open(
@@ -51,7 +62,7 @@ class TrainedRun:
       workdir: the folder of the run.
       config: the configuration; read from the folder if None.
       checkpoint_name: 'latest', 'best', or the number of a step.
-      dataset: the data set; read if None.
+      dataset: stands in for the data set, which is read if None.
 
     Raises:
       UserError: if there is no such run or checkpoint.
@@ -80,30 +91,207 @@ class TrainedRun:
       folder,
       restored.step,
       experiment.devices.replicate(restored.state.params),
+      has_data=dataset is None,
     )
 
-  def scores(
-    self, images: UInt8[np.ndarray, 'n h w c']
-  ) -> Float[np.ndarray, 'n num_classes']:
-    """Returns the scores of all classes for the user's own images.
+  @property
+  def config(self) -> Config:
+    """The configuration of the run."""
+    return self.experiment.config
+
+  @property
+  def model(self) -> nn.Module:
+    """The network; `run.model.apply({'params': run.params}, images)`."""
+    return self.experiment.model
+
+  @property
+  def class_names(self) -> tuple[str, ...]:
+    """The name of each class."""
+    return self.experiment.dataset.class_names
+
+  @property
+  def image_shape(self) -> tuple[int, int, int]:
+    """Height, width and channels of the images to give to the methods below.
+
+    Those of the data set; for a run on pairs, those of a pair.
+    """
+    if self.experiment.examples.num_objects > 1:
+      return self.experiment.image_shape
+    return self.experiment.dataset.image_shape
+
+  def predict(self, images: Any) -> Int[np.ndarray, '*axes']:
+    """Returns the class of each image, as a number.
 
     Args:
-      images: images of the size of the training images; for a run on pairs, of
-        the size of a pair.
+      images: `[*axes, height, width, channels]` of the size `image_shape`,
+        without channels if there is one; uint8, or floats in [0, 1].
+
+    Returns:
+      Class numbers `[*axes]`; for a run on pairs `[*axes, 2]`, ascending.
+
+    Raises:
+      UserError: if the images have another size, type or range.
     """
-    experiment, examples = self.experiment, self.experiment.examples
-    if examples.num_objects > 1:
-      # The images already show several objects.
-      examples = SingleExamples(examples.num_classes, Preparation())
-    shown = Split(images, np.zeros(len(images), np.int32))
-    dataset = dataclasses.replace(
-      experiment.dataset, train=shown, test=shown, validation=None
+    scores = self.scores(images)
+    count = self.experiment.examples.num_objects
+    if count == 1:
+      return np.asarray(scores.argmax(-1))
+    return np.sort(np.argsort(-scores, -1, kind='stable')[..., :count], -1)
+
+  def scores(self, images: Any) -> Float[np.ndarray, '*axes num_classes']:
+    """Returns the length of each class capsule; of a baseline, its logits.
+
+    Args:
+      images: as for `predict`.
+    """
+    return self.outputs(images).scores
+
+  def lengths(self, images: Any) -> Float[np.ndarray, '*axes num_classes']:
+    """Returns the length of each class capsule, in [0, 1).
+
+    Args:
+      images: as for `predict`.
+
+    Raises:
+      UserError: if the network has no capsules.
+    """
+    self._require_capsules()
+    return self.scores(images)
+
+  def capsules(self, images: Any) -> Float[np.ndarray, '*axes num_classes dim']:
+    """Returns the class capsules.
+
+    Args:
+      images: as for `predict`.
+
+    Raises:
+      UserError: if the network has no capsules.
+    """
+    self._require_capsules()
+    return self.outputs(images).capsules
+
+  def couplings(
+    self, images: Any
+  ) -> Float[np.ndarray, '*axes in_caps num_classes']:
+    """Returns the couplings of the class capsules in the last iteration.
+
+    Args:
+      images: as for `predict`.
+
+    Raises:
+      UserError: if the network has no capsules.
+    """
+    self._require_capsules()
+    return self._in_batches(self._couplings, images)
+
+  def reconstruct(
+    self,
+    capsules: Float[np.ndarray, '*axes num_classes dim'],
+    labels: Any = None,
+  ) -> Float[np.ndarray, '*axes h w c']:
+    """Reconstructs images from class capsules.
+
+    Args:
+      capsules: as `capsules` returns them, perhaps changed.
+      labels: the class `[*axes]` whose capsule is decoded; the longest capsule
+        if None.
+
+    Raises:
+      UserError: if the network has no decoder.
+    """
+    if not getattr(self.model, 'has_decoder', False):
+      raise UserError(f'the network of {self.folder} has no decoder')
+    if labels is None:
+      labels = ops.lengths(jnp.asarray(capsules)).argmax(-1)
+    axes = capsules.shape[:-2]
+    decoded = self.inference.decode(
+      self.params,
+      np.asarray(capsules, np.float32).reshape(-1, *capsules.shape[-2:]),
+      np.broadcast_to(np.asarray(labels), axes).reshape(-1),
     )
-    experiment = dataclasses.replace(
-      experiment, dataset=dataset, examples=examples
+    return decoded.reshape(*axes, *decoded.shape[1:])
+
+  def evaluate(self, dataset: Dataset | None = None) -> Results:
+    """Measures the network on every test image.
+
+    Args:
+      dataset: the data set; the one that the run was trained on if None.
+
+    Raises:
+      UserError: if the data are not there, or do not fit the network.
+    """
+    experiment = self.experiment
+    if dataset is not None:
+      experiment = dataclasses.replace(experiment, dataset=dataset)
+    elif not self.has_data:
+      experiment = Experiment.create(self.config)
+    now, trained = experiment.dataset, self.experiment.dataset
+    if (now.image_shape, now.num_classes) != (
+      trained.image_shape,
+      trained.num_classes,
+    ):
+      raise UserError(
+        f'{now.name} has {now.num_classes} classes and images of '
+        f'{now.image_shape}; the network takes {trained.num_classes} and '
+        f'{trained.image_shape}'
+      )
+    return experiment.evaluate(self.params, now.test)
+
+  def outputs(self, images: Any) -> ModelOutput:
+    """Returns scores, class capsules and reconstructions.
+
+    Args:
+      images: as for `predict`.
+    """
+    return self._in_batches(self._outputs, images)
+
+  def _require_capsules(self) -> None:
+    if not isinstance(self.model, CapsNet):
+      raise UserError(f'the network of {self.folder} has no capsules')
+
+  def _in_batches(
+    self, function: Callable[[Any, Any], Any], images: Any
+  ) -> Any:
+    """Applies a compiled function to images of any number and leading axes."""
+    images, axes = batched_images(images, self.image_shape)
+    # No images give results without elements, of the right shapes.
+    count, found = max(len(images), 1), []
+    for start in range(0, count, self.config.batch_size):
+      batch = images[start : start + self.config.batch_size]
+      # Padded to a power of two, so that few sizes are compiled.
+      size = 1 << max(len(batch) - 1, 0).bit_length()
+      padding = [(0, size - len(batch)), (0, 0), (0, 0), (0, 0)]
+      results = jax.device_get(function(self.params, np.pad(batch, padding)))
+      found.append(first(results, len(batch)))
+    return jax.tree.map(
+      lambda *parts: np.concatenate(parts).reshape(*axes, *parts[0].shape[1:]),
+      *found,
     )
-    positions = np.arange(len(images))
-    return Inference(experiment).apply(self.params, positions).scores
+
+  def _prepare(self, images: jax.Array) -> jax.Array:
+    examples = self.experiment.examples
+    if isinstance(examples, SingleExamples):
+      return jax.vmap(examples.preparation.for_test)(images)
+    # The images already show several objects.
+    return jax.vmap(Preparation().for_test)(images)
+
+  @functools.cached_property
+  def _outputs(self) -> Callable[[Any, Any], ModelOutput]:
+    def apply(params, images):
+      return self.model.apply({'params': params}, self._prepare(images))
+
+    return jax.jit(apply)
+
+  @functools.cached_property
+  def _couplings(self) -> Callable[[Any, Any], jax.Array]:
+    def apply(params, images):
+      _, variables = self.model.apply(
+        {'params': params}, self._prepare(images), mutable=['intermediates']
+      )
+      (couplings,) = variables['intermediates']['class_capsules']['couplings']
+      return couplings[-1]
+
+    return jax.jit(apply)
 
 
 def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:

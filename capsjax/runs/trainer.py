@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 
+from capsjax.data import Dataset
 from capsjax.runs import configuration
 from capsjax.runs.checkpoint import Checkpointer
 from capsjax.runs.config import Config
@@ -31,7 +32,11 @@ from capsjax.training import (
 
 
 def train(
-  config: Config, workdir: Path, *, checkpoint_name: str = 'latest'
+  config: Config,
+  workdir: Path,
+  *,
+  checkpoint_name: str = 'latest',
+  dataset: Dataset | None = None,
 ) -> Results | None:
   """Trains for the configured number of epochs, or until interrupted.
 
@@ -40,6 +45,7 @@ def train(
     workdir: the folder of the run; an existing run is resumed.
     checkpoint_name: the checkpoint to resume from: 'latest', 'best', or the
       number of a step. Later steps are trained anew.
+    dataset: the data set; read if None.
 
   Returns:
     The metrics on the test set, or None if interrupted.
@@ -54,7 +60,7 @@ def train(
   # Checked early, so that mistakes are reported before the data are read.
   configuration.require_continues(config, folder.config)
   Devices(limit=config.num_devices).share(config.batch_size)
-  experiment = Experiment.create(config)
+  experiment = Experiment.create(config, dataset)
   plan, template = create_plan(experiment), experiment.state_template()
   with folder.claimed() if is_primary else nullcontext():
     # Checked again: another process may have trained here in the meantime.

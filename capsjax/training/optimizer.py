@@ -71,7 +71,8 @@ def create_schedule(
     full_rate = jnp.maximum(rate(step), min_learning_rate)
     if not warmup_steps:
       return full_rate
-    return full_rate * jnp.minimum((step + 1) / warmup_steps, 1)
+    taken = jnp.asarray(step, jnp.float32)
+    return full_rate * jnp.minimum((taken + 1) / warmup_steps, 1)
 
   return warmed_up
 

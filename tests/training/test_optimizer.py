@@ -13,6 +13,7 @@ FIELDS = {
   'decay_steps': 2000,
   'milestones': (),
   'min_learning_rate': 1e-6,
+  'warmup_steps': 0,
   'steps_per_epoch': 468,
 }
 STEPS = [0, 1, 467, 468, 469, 1999, 2000, 4680, 100_000, 500_000]
@@ -52,6 +53,19 @@ def test_milestones_do_not_fall_below_the_least():
 
 def test_constant():
   assert rates(schedule='constant') == pytest.approx([1e-3] * len(STEPS))
+
+
+@pytest.mark.parametrize('schedule', ['exponential', 'constant'])
+def test_a_warm_up_is_a_ramp_of_the_rate(schedule):
+  cold, warm = (
+    create_schedule(**FIELDS | {'schedule': schedule, 'warmup_steps': steps})
+    for steps in (0, 5)
+  )
+  ramp = [0.2, 0.4, 0.6, 0.8, 1, 1, 1]
+  got = [float(warm(step)) / float(cold(step)) for step in range(7)]
+  np.testing.assert_allclose(got, ramp, rtol=1e-6)
+  traced = jax.jit(warm)(jnp.int32(2))
+  assert float(traced) == pytest.approx(float(warm(2)))
 
 
 def test_unknown_schedule_names_the_known_ones():

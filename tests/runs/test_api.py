@@ -1,0 +1,146 @@
+"""A trained run in a script: `capsjax.load` and `capsjax.train`."""
+
+import dataclasses
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+import capsjax
+from capsjax.runs import load_config
+from tests.conftest import REPOSITORY
+
+ARCHIVE = REPOSITORY / 'tests' / 'runs' / 'run_of_november_2026.zip'
+CONFIG = REPOSITORY / 'configs' / 'digits.py'
+
+
+@pytest.fixture(scope='module')
+def workdir(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('api')
+  shutil.unpack_archive(ARCHIVE, folder)
+  return folder / 'run'
+
+
+@pytest.fixture(scope='module')
+def run(workdir):
+  return capsjax.load(workdir)
+
+
+@pytest.fixture(scope='module')
+def test():
+  from capsjax.data import load_digits
+
+  return load_digits().test
+
+
+def test_the_error_is_that_of_the_evaluation(run, workdir, test):
+  is_right = run.predict(test.images) == test.labels
+  record = json.loads((workdir / 'evaluation.json').read_text())
+  assert 100 * (1 - is_right.mean()) == pytest.approx(record['error_percent'])
+  assert run.evaluate().error == pytest.approx(record['error_percent'])
+
+
+def test_the_numbers_are_those_of_the_model(run, test):
+  images = np.float32(test.images[:5] / 255)
+  output, variables = jax.jit(
+    lambda images: run.model.apply(
+      {'params': run.params}, images, mutable=['intermediates']
+    )
+  )(images)
+  (couplings,) = variables['intermediates']['class_capsules']['couplings']
+  close = {'rtol': 1e-5, 'atol': 1e-6}
+  np.testing.assert_allclose(run.lengths(images), output.scores, **close)
+  np.testing.assert_allclose(run.capsules(images), output.capsules, **close)
+  np.testing.assert_allclose(run.couplings(images), couplings[-1], **close)
+  decoded = run.reconstruct(run.capsules(images))
+  np.testing.assert_allclose(decoded, output.reconstructions, **close)
+
+
+def test_any_leading_axes(run, test):
+  expected = run.capsules(test.images[:6])
+  found = run.capsules(test.images[:6].reshape(2, 3, 28, 28, 1))
+  assert found.shape == (2, 3, *expected.shape[1:])
+  np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-6)
+  one = run.capsules(test.images[0])
+  np.testing.assert_allclose(one, expected[0], atol=1e-6)
+  assert run.reconstruct(found).shape == (2, 3, 28, 28, 1)
+  assert run.predict(test.images[0]).shape == ()
+  assert run.predict(test.images[:0]).shape == (0,)
+
+
+def test_grey_images_need_no_channel(run, test):
+  np.testing.assert_array_equal(
+    run.predict(test.images[:4, ..., 0]), run.predict(test.images[:4])
+  )
+
+
+def test_a_capsule_of_another_class_can_be_decoded(run, test):
+  capsules = run.capsules(test.images[:3])
+  found = [run.reconstruct(capsules, labels=k) for k in (0, 1)]
+  assert np.abs(found[0] - found[1]).max() > 0.01
+  one = run.reconstruct(capsules, labels=[0, 1, 0])
+  np.testing.assert_allclose(one[1], found[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  ('images', 'hint'),
+  [
+    (np.zeros((2, 27, 28, 1), np.uint8), r'takes \[..., 28, 28, 1\]; resize'),
+    (np.zeros((28, 28, 3), np.uint8), 'resize'),
+    (np.full((28, 28), 255.0), r'from 255.0 to 255.0; give uint8'),
+    (np.full((28, 28), np.nan), 'from nan'),
+    (np.zeros((28, 28), np.int64), 'int64'),
+  ],
+)
+def test_other_images_are_told(run, images, hint):
+  with pytest.raises(capsjax.UserError, match=hint):
+    run.predict(images)
+
+
+def test_other_data_are_evaluated(run, test):
+  half = test.images[::2], test.labels[::2]
+  found = run.evaluate(capsjax.dataset_from_arrays(half, half))
+  expected = (run.predict(half[0]) == half[1]).mean()
+  assert found.accuracy == pytest.approx(expected)
+  small = np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 9])
+  with pytest.raises(capsjax.UserError, match=r'images of \(8, 8, 1\)'):
+    run.evaluate(capsjax.dataset_from_arrays(small, small))
+
+
+def test_what_is_not_there_is_told(tmp_path, workdir):
+  with pytest.raises(capsjax.UserError, match='holds no run'):
+    capsjax.load(tmp_path)
+  with pytest.raises(capsjax.UserError, match='must be latest, best, or'):
+    capsjax.load(workdir, checkpoint='newest')
+
+
+def test_own_arrays_are_trained_on(tmp_path, run, test):
+  """With the fields of the other run; the test images alone are learned."""
+  pair = test.images[..., 0], test.labels
+  dataset = capsjax.dataset_from_arrays(
+    pair, pair, class_names=tuple('abcdefghij')
+  )
+  config = dataclasses.replace(run.config, num_epochs=2)
+  trained = capsjax.train(config, tmp_path / 'mine', dataset=dataset)
+  assert trained.step == 2 * (len(test) // config.batch_size)
+  assert trained.class_names[3] == 'd'
+  assert trained.evaluate(dataset).accuracy > 0.2
+  # What was trained to its end is only opened.
+  assert capsjax.train(config, tmp_path / 'mine', dataset=dataset).step == (
+    trained.step
+  )
+  with pytest.raises(capsjax.UserError, match="unknown data set 'arrays'"):
+    trained.evaluate()
+
+
+def test_a_configuration_may_be_a_file_or_a_config_dict(run, tmp_path):
+  from ml_collections import ConfigDict
+
+  config = load_config(CONFIG)
+  as_dict = ConfigDict(dataclasses.asdict(config))
+  for given in (str(CONFIG), as_dict):
+    with pytest.raises(capsjax.UserError, match='cannot write into'):
+      (tmp_path / 'file').touch()
+      capsjax.train(given, tmp_path / 'file' / 'run')
