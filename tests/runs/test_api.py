@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import capsjax
+from capsjax.data import load_digits
 from capsjax.runs import load_config
-from tests.conftest import REPOSITORY
+from tests.running import REPOSITORY, beside
 
 ARCHIVE = REPOSITORY / 'tests' / 'runs' / 'run_of_november_2026.zip'
 CONFIG = REPOSITORY / 'configs' / 'digits.py'
@@ -30,8 +31,6 @@ def run(workdir):
 
 @pytest.fixture(scope='module')
 def test():
-  from capsjax.data import load_digits
-
   return load_digits().test
 
 
@@ -116,23 +115,31 @@ def test_what_is_not_there_is_told(tmp_path, workdir):
     capsjax.load(workdir, checkpoint='newest')
 
 
-def test_own_arrays_are_trained_on(tmp_path, run, test):
-  """With the fields of the other run; the test images alone are learned."""
+def train_on_arrays(workdir, like):
+  """Trains twice, with the fields of another run; returns what came of it."""
+  test = load_digits().test
   pair = test.images[..., 0], test.labels
-  dataset = capsjax.dataset_from_arrays(
-    pair, pair, class_names=tuple('abcdefghij')
-  )
-  config = dataclasses.replace(run.config, num_epochs=2)
-  trained = capsjax.train(config, tmp_path / 'mine', dataset=dataset)
-  assert trained.step == 2 * (len(test) // config.batch_size)
-  assert trained.class_names[3] == 'd'
-  assert trained.evaluate(dataset).accuracy > 0.2
-  # What was trained to its end is only opened.
-  assert capsjax.train(config, tmp_path / 'mine', dataset=dataset).step == (
-    trained.step
-  )
-  with pytest.raises(capsjax.UserError, match="unknown data set 'arrays'"):
+  names = tuple('abcdefghij')
+  dataset = capsjax.dataset_from_arrays(pair, pair, class_names=names)
+  config = dataclasses.replace(capsjax.load(like).config, num_epochs=2)
+  trained = capsjax.train(config, workdir, dataset=dataset)
+  again = capsjax.train(config, workdir, dataset=dataset)
+  accuracy = trained.evaluate(dataset).accuracy
+  try:
     trained.evaluate()
+  except capsjax.UserError as error:
+    return trained.step, again.step, again.class_names, accuracy, str(error)
+
+
+def test_own_arrays_are_trained_on(tmp_path, workdir):
+  """What was trained to its end is only opened."""
+  step, again, class_names, accuracy, error = beside(
+    train_on_arrays, tmp_path / 'mine', workdir
+  )
+  assert step == again == 2 * (360 // 32)
+  assert class_names[3] == 'd'
+  assert accuracy > 0.2
+  assert "unknown data set 'arrays'" in error
 
 
 def test_a_configuration_may_be_a_file_or_a_config_dict(run, tmp_path):
