@@ -139,7 +139,7 @@ def test_own_arrays_are_trained_on(tmp_path, workdir):
   assert step == again == 2 * (360 // 32)
   assert class_names[3] == 'd'
   assert accuracy > 0.2
-  assert "unknown data set 'arrays'" in error
+  assert 'unknown data set arrays' in error
 
 
 def test_a_configuration_may_be_a_file_or_a_config_dict(run, tmp_path):
