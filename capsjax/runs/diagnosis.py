@@ -40,17 +40,30 @@ def diagnosis_line(
   return '; '.join(sentences) or None
 
 
+def smaller_steps(experiment: Experiment) -> str:
+  """Returns a setting that makes the first steps smaller.
+
+  Args:
+    experiment: the experiment whose steps were too large.
+  """
+  model, config = experiment.model, experiment.config
+  if not config.optimizer.warmup_steps:
+    return '--config.optimizer.warmup_steps=100'
+  if isinstance(model, CapsNet) and model.primary_scale == 1 < model.num_types:
+    return f'--config.model.primary_scale={1 / model.num_types:g}'
+  return (
+    f'--config.optimizer.learning_rate={config.optimizer.learning_rate / 10:g}'
+  )
+
+
 def _of_lengths(
   experiment: Experiment, numbers: Mapping[str, float]
 ) -> Iterator[str]:
   length, deviation = numbers['length'], numbers['length_deviation']
   if length > _SATURATED_LENGTH and deviation < _LEAST_DEVIATION:
-    model, remedy = experiment.model, 'optimizer.learning_rate=0.0001'
-    if isinstance(model, CapsNet) and model.primary_scale == 1:
-      remedy = f'model.primary_scale={1 / model.num_types:g}'
     yield (
       f'are saturated (lengths of {length:.2f}, which vary by '
-      f'{deviation:.3f} between images): try --config.{remedy}'
+      f'{deviation:.3f} between images): try {smaller_steps(experiment)}'
     )
   if numbers['share_short'] > _DEAD_SHARE:
     yield (

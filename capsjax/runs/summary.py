@@ -4,6 +4,7 @@ import math
 
 from capsjax.models import CapsNet
 from capsjax.runs.config import Config, LossConfig
+from capsjax.runs.diagnosis import smaller_steps
 from capsjax.runs.experiment import Experiment, count_parameters
 from capsjax.runs.folder import RunFolder
 from capsjax.training import Plan, Results, TrainState
@@ -66,13 +67,11 @@ def warning_of_no_learning(
   blind = _margin_loss_of_the_blind(config, num_classes)
   if results.accuracy > 1.5 * chance or results.classification_loss <= blind:
     return None
-  remedy = 'a smaller --config.optimizer.learning_rate'
-  if model.primary_scale == 1 and model.num_types > 1:
-    remedy = f'--config.model.primary_scale={1 / model.num_types:g}'
   return (
     f'the margin loss, {results.classification_loss:.2f}, is above the '
     f'{blind:.2f} of a network that sees nothing: the steps so far were too '
-    f'few or too large; if it stays there, try {remedy} in another --workdir'
+    f'few or too large; if it stays there, try {smaller_steps(experiment)} '
+    'in another --workdir'
   )
 
 

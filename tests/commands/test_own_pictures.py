@@ -12,6 +12,7 @@ from capsjax.runs.trained_run import TrainedRun
 from tests.running import TINY_NETWORK, capsjax
 
 TINY = (
+  '--config.optimizer.warmup_steps=0',
   '--config.images.size=20',
   '--config.num_epochs=4',
   '--config.batch_size=8',
@@ -71,6 +72,7 @@ def test_who_learns_nothing_is_told(scale, remedy, trained, pictures, tmp_path):
   words = ('--config', 'configs/custom.py', '--workdir', tmp_path / 'run')
   words += (f'--config.data_dir={pictures}', *TINY, '--config.num_epochs=1')
   words += (f'--config.model.primary_scale={scale}',)
+  words += ('--config.optimizer.warmup_steps=1',)
   done = capsjax(*words, '--config.optimizer.learning_rate=9')
   assert done.status == 0, done.err
   # (0.9 - l)^2 + (l - 0.1)^2 / 2 is least at l = 19 / 30.

@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 
 from capsjax.models import BaselineCNN, CapsNet
+from capsjax.runs.config import Config, OptimizerConfig
 from capsjax.runs.diagnosis import diagnosis_line
 from capsjax.runs.experiment import Experiment
 
@@ -28,9 +29,11 @@ ALIVE = {
 }
 
 
-def line(model=None, **changes):
+def line(model=None, *, config=None, **changes):
   named = {name.replace('__', '/'): value for name, value in changes.items()}
-  experiment = mock.Mock(spec=Experiment, model=model or CapsNet())
+  experiment = mock.Mock(
+    spec=Experiment, model=model or CapsNet(), config=config or Config()
+  )
   numbers = ALIVE | {f'capsules/{name}': v for name, v in named.items()}
   return diagnosis_line(experiment, numbers)
 
@@ -44,19 +47,22 @@ def test_nothing_is_said_of_capsules_that_are_alive():
 
 
 @pytest.mark.parametrize(
-  ('model', 'remedy'),
+  ('model', 'warmup_steps', 'remedy'),
   [
-    (CapsNet(), '--config.model.primary_scale=0.03125'),
-    (CapsNet(primary_scale=0.1), '--config.optimizer.learning_rate=0.0001'),
-    (BaselineCNN(num_classes=10), '--config.optimizer.learning_rate=0.0001'),
+    (CapsNet(), 0, '--config.optimizer.warmup_steps=100'),
+    (CapsNet(), 100, '--config.model.primary_scale=0.03125'),
+    (CapsNet(num_types=1), 50, '--config.optimizer.learning_rate=0.0001'),
+    (CapsNet(primary_scale=0.1), 9, '--config.optimizer.learning_rate=0.0001'),
+    (BaselineCNN(), 100, '--config.optimizer.learning_rate=0.0001'),
   ],
 )
-def test_saturated_capsules(model, remedy):
+def test_saturated_capsules(model, warmup_steps, remedy):
+  config = Config(optimizer=OptimizerConfig(warmup_steps=warmup_steps))
   long = {
     'primary_capsules__length': 0.982,
     'primary_capsules__length_deviation': 0.017,
   }
-  said = line(model, **long)
+  said = line(model, config=config, **long)
   assert said.startswith('primary_capsules are saturated (lengths of 0.98')
   assert '0.017' in said and said.endswith(f'try {remedy}')
   # Long capsules that vary between images are not saturated.
