@@ -49,7 +49,9 @@ def _length_and_direction(
   # The inner `where` keeps sqrt'(0) = inf out of the gradient's product.
   root = jnp.sqrt(jnp.where(is_zero, jnp.ones_like(squares), squares))
   norm = jnp.where(is_zero, jnp.zeros_like(root), root)
-  return norm * choose(factor, 1 / factor), scaled / root
+  # A constant at zero: else a second derivative there is the scaling's factor.
+  direction = jnp.where(is_zero, jnp.zeros_like(scaled), scaled / root)
+  return norm * choose(factor, 1 / factor), direction
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))

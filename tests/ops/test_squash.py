@@ -184,3 +184,44 @@ def test_transforms_equal_the_plain_call(name):
     np.testing.assert_allclose(
       np.asarray(transform(function)(jnp.asarray(vectors))), plain, rtol=1e-6
     )
+
+
+def hessian(function, vector):
+  return np.asarray(jax.jit(jax.hessian(function))(jnp.asarray(vector)))
+
+
+def test_second_derivatives_at_zero():
+  """Those of squash vanish there; lengths have none, which counts as 0."""
+  zero = np.zeros(3, np.float32)
+  for function in (ops.squash, ops.lengths):
+    np.testing.assert_array_equal(hessian(function, zero), 0)
+
+  def loss(capsules):
+    return ops.margin_loss(ops.lengths(capsules), jnp.asarray([1.0, 0.0]))
+
+  found = hessian(loss, np.zeros((2, 3), np.float32))
+  np.testing.assert_array_equal(found, 0)
+
+
+@pytest.mark.parametrize('magnitude', [1e-3, 1, 1e3])
+def test_second_derivatives_are_those_of_the_reference(magnitude):
+  """Against central differences of the reference's values, in float64."""
+  vector, step = magnitude * DIRECTION, 1e-4 * magnitude
+  shifts = step * np.eye(len(vector))
+  for function, value in FUNCTIONS.values():
+
+    def second(a, b, value=value):
+      return (
+        value(vector + a + b)
+        - value(vector + a - b)
+        - value(vector - a + b)
+        + value(vector - a - b)
+      ) / (4 * step**2)
+
+    expected = np.array([[second(a, b) for a in shifts] for b in shifts])
+    with float64():
+      found = hessian(function, vector)
+    # The reference has the components of squash last, JAX has them first.
+    expected = np.moveaxis(expected, (0, 1), (-2, -1))
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, atol=1e-5 * scale)
