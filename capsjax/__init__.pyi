@@ -1,5 +1,15 @@
 # Public names and their modules, read by type checkers and lazy_loader.
 
+from . import (
+  data,
+  examples,
+  layers,
+  models,
+  ops,
+  runs,
+  training,
+  visualization,
+)
 from .data import Dataset, dataset_from_arrays
 from .errors import UserError
 from .layers import (
@@ -38,8 +48,8 @@ __all__ = [
   'BaselineCNN',
   'CapsNet',
   'Convolution',
-  'Decoder',
   'Dataset',
+  'Decoder',
   'DenseCapsules',
   'ModelOutput',
   'PrimaryCapsules',
@@ -51,20 +61,28 @@ __all__ = [
   'compute_votes',
   'convolution',
   'create_model',
+  'data',
   'dataset_from_arrays',
   'default_config',
   'dynamic_routing',
+  'examples',
   'fused_dynamic_routing',
   'label_mask',
+  'layers',
   'lengths',
   'load',
   'longest_mask',
   'margin_loss',
   'mask_capsules',
+  'models',
+  'ops',
   'reconstruction_loss',
   'routing_iteration',
+  'runs',
   'squash',
   'top_k_mask',
   'top_k_masks',
   'train',
+  'training',
+  'visualization',
 ]

@@ -1,5 +1,6 @@
 """Every public name follows the conventions."""
 
+import ast
 import inspect
 import tomllib
 from importlib import metadata
@@ -11,6 +12,7 @@ import pytest
 
 import capsjax
 
+REPOSITORY = Path(__file__).parent.parent
 PUBLIC = {name: getattr(capsjax, name) for name in capsjax.__all__}
 FUNCTIONS = sorted(name for name in PUBLIC if inspect.isfunction(PUBLIC[name]))
 CLASSES = sorted(name for name in PUBLIC if inspect.isclass(PUBLIC[name]))
@@ -30,14 +32,30 @@ def undocumented(names: list[str], docstring: str) -> list[str]:
   return [name for name in names if f'  {name}: ' not in docstring]
 
 
-def test_all_is_sorted_complete_and_public():
-  assert list(capsjax.__all__) == sorted(set(capsjax.__all__))
+@pytest.mark.parametrize('stub', ['__init__.pyi', 'runs/__init__.pyi'])
+def test_the_names_of_a_stub_are_those_that_it_imports(stub):
+  tree = ast.parse((REPOSITORY / 'capsjax' / stub).read_text())
+  imported = [
+    alias.name
+    for node in tree.body
+    if isinstance(node, ast.ImportFrom)
+    for alias in node.names
+  ]
+  (listed,) = (
+    ast.literal_eval(node.value)
+    for node in tree.body
+    if isinstance(node, ast.Assign)
+  )
+  assert listed == sorted(set(imported))
+
+
+def test_public_names_are_public():
   assert {'dynamic_routing', 'margin_loss', 'squash'} <= set(FUNCTIONS)
   assert not [name for name in FUNCTIONS + CLASSES if name.startswith('_')]
 
 
 def test_version_is_the_declared_one():
-  project = Path(__file__).parent.parent / 'pyproject.toml'
+  project = REPOSITORY / 'pyproject.toml'
   declared = tomllib.loads(project.read_text())['project']['version']
   assert capsjax.__version__ == declared == metadata.version('capsjax')
 
