@@ -36,6 +36,7 @@ COMPARISON = Comparison(
         '--config.model.initialization=official',
         SMALL_STEPS,
         '--config.model.use_capsule_bias=True',
+        '--config.optimizer.warmup_steps=0',
       ),
       group='affnist',
       other_tests=_TESTS,

@@ -28,6 +28,7 @@ _COMMON = {
   'num_epochs': 6,
   'optimizer.schedule': 'per_epoch',
   'optimizer.decay_rate': 0.7,
+  'optimizer.warmup_steps': 0,
 }
 _LAYERS = ('conv', 'primary', 'capsules', 'decoder', 'bias')
 
@@ -40,13 +41,11 @@ class Candidate:
     fields: of the configuration, by dotted name.
     official: the parts whose initial values are the official code's.
     matrix_scale: multiplies the initial transformation matrices.
-    warmup_steps: the learning rate grows linearly from 0 for so many steps.
   """
 
   fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   official: tuple[str, ...] = ()
   matrix_scale: float = 1.0
-  warmup_steps: int = 0
 
 
 _SMALL = {'model.primary_scale': 1 / 32}
@@ -62,7 +61,7 @@ CANDIDATES = {
   'official decoder, scale 1/32': Candidate(_SMALL, ('decoder',)),
   'W x 3, scale 1/32': Candidate(_SMALL, matrix_scale=3),
   'W / 3, scale 1/32': Candidate(_SMALL, matrix_scale=1 / 3),
-  'warm-up of 78 steps': Candidate(warmup_steps=78),
+  'warm-up of 78 steps': Candidate({'optimizer.warmup_steps': 78}),
   'epsilon of TensorFlow': Candidate({'optimizer.use_epsilon_hat': True}),
   'official decay': Candidate(
     {'optimizer.schedule': 'exponential', 'optimizer.decay_rate': 0.96}
@@ -119,7 +118,7 @@ def _run(options: argparse.Namespace) -> int:
       raise UserError(f'no candidate {name}; {did_you_mean(name, CANDIDATES)}')
   options.results.parent.mkdir(parents=True, exist_ok=True)
   path = options.results
-  found = json.loads(path.read_text()) if path.is_file() else []
+  found = _read(path)
   done = {(record['candidate'], record['seed']) for record in found}
   for name in options.only or CANDIDATES:
     if (name, options.seed) not in done:
@@ -130,6 +129,21 @@ def _run(options: argparse.Namespace) -> int:
       write_json(path, found)
       print(_line(measured), flush=True)
   return 0
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+  """Returns the records of a file of results, which may be absent."""
+  if not path.is_file():
+    return []
+  try:
+    found = json.loads(path.read_text())
+    if all({'candidate', 'seed'} <= record.keys() for record in found):
+      return found
+  except (AttributeError, TypeError, ValueError):
+    pass
+  raise UserError(
+    f'{path} holds no results of this program; choose another with --results'
+  )
 
 
 def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
@@ -162,11 +176,8 @@ def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
 
 
 def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
-  import optax
-
   from capsjax import models
   from capsjax.runs import Experiment, load_config
-  from capsjax.training import create_optimizer
 
   fields = _COMMON | candidate.fields | {'seed': seed, 'data_dir': data_dir}
   words = [f'--config.{name}={value}' for name, value in fields.items()]
@@ -182,19 +193,8 @@ def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
     initialization,
     capsules=lambda *args: candidate.matrix_scale * matrices(*args),
   )
-  schedule, warmup = experiment.schedule, candidate.warmup_steps
-
-  def rate(step):
-    start = optax.linear_schedule(0.0, 1.0, warmup)(step + 1) if warmup else 1.0
-    return start * schedule(step)
-
   return dataclasses.replace(
-    experiment,
-    model=experiment.model.clone(initialization=initialization),
-    schedule=rate,
-    optimizer=create_optimizer(
-      rate, use_epsilon_hat=config.optimizer.use_epsilon_hat
-    ),
+    experiment, model=experiment.model.clone(initialization=initialization)
   )
 
 

@@ -34,6 +34,12 @@ COMPARISON = Comparison(
       'mnist',
       ('--config.optimizer.use_epsilon_hat=True',),
     ),
+    Run(
+      'official_start',
+      'mnist',
+      # The official code has no warm-up.
+      ('--config.optimizer.warmup_steps=0',),
+    ),
     Run('official', 'mnist_official', paper='0.25 ± 0.005'),
   ),
   sizes={

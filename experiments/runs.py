@@ -106,11 +106,13 @@ def train_run(run: Run, seed: int, place: Place) -> Record | None:
   Raises:
     UserError: if the run cannot be trained.
   """
-  from capsjax.runs import train
+  from capsjax import runs
 
   config = config_of(run, seed, place)
   workdir = place.workdir(run, seed)
-  if not is_trained(workdir, config) and (train(config, workdir) is None):
+  if not is_trained(workdir, config) and (
+    runs.train_run(config, workdir) is None
+  ):
     return None
   return record_of(run, seed, place, config)
 

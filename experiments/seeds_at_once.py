@@ -20,6 +20,7 @@ from capsjax.runs import (
   RunFolder,
   best_metric,
   create_plan,
+  require_continues,
   require_same_dataset,
   restore,
   save_config,
@@ -67,21 +68,21 @@ def _train_all(run: Run, configs: Mapping[int, Config], place: Place) -> bool:
   seeds = list(configs)
   experiment = _create_experiment(configs[seeds[0]])
   folders = {seed: RunFolder(place.workdir(run, seed)) for seed in seeds}
-  for folder in folders.values():
-    require_same_dataset(experiment.dataset, folder)
-  starts = [
-    _start(experiment, seed, folder) for seed, folder in folders.items()
-  ]
-  steps = {start.seed: start.step for start in starts}
-  if len(set(steps.values())) > 1:
-    found = ', '.join(f'seed {s} at {step}' for s, step in steps.items())
-    raise UserError(
-      f'the seeds are not at the same step ({found}); finish them without '
-      '--at-once'
-    )
   with ExitStack() as stack:
+    for seed, folder in folders.items():
+      stack.enter_context(folder.claimed())
+      # Another process may have trained here while the data were read.
+      require_continues(configs[seed], folder.config, option='--runs-dir')
+      require_same_dataset(experiment.dataset, folder)
+    starts = [_start(experiment, seed, f) for seed, f in folders.items()]
+    steps = {start.seed: start.step for start in starts}
+    if len(set(steps.values())) > 1:
+      found = ', '.join(f'seed {s} at {step}' for s, step in steps.items())
+      raise UserError(
+        f'the seeds are not at the same step ({found}); finish them without '
+        '--at-once'
+      )
     for start in starts:
-      stack.enter_context(start.folder.claimed())
       save_config(configs[start.seed], start.folder.config)
       save_dataset_file(experiment.dataset, start.folder)
     return _train(experiment, starts)

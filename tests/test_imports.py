@@ -114,6 +114,7 @@ ROOMS = {
       *('capsjax.commands', ERRORS, FILES),
     ),
     ('jax', 'jaxtyping', 'numpy', 'tqdm'),
+    ('matplotlib',),
   ),
   'capsjax.commands.command_line': Room(),
   'capsjax.main': Room(

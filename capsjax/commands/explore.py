@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from capsjax.commands.pictures import require_decoder, require_single_objects
 from capsjax.errors import UserError
 from capsjax.files import write_file
-from capsjax.gallery.pictures import require_decoder, require_single_objects
 from capsjax.runs.config import CapsNetConfig, Config
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun

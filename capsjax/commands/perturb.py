@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from capsjax.gallery import perturbations
-from capsjax.gallery.choice import first_of_each_class
-from capsjax.gallery.pictures import (
+from capsjax.commands.pictures import (
   require_decoder,
   require_single_objects,
   save_figure,
 )
+from capsjax.gallery import perturbations
+from capsjax.gallery.choice import first_of_each_class
 from capsjax.runs.config import Config
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun

@@ -51,7 +51,7 @@ def run(
     checkpoint_name=checkpoint_name,
     dataset=load_dataset_file(RunFolder(workdir)),
   )
-  height, width, channels = _image_shape(trained)
+  height, width, channels = trained.image_shape
   if height != width or channels not in (1, 3):
     raise UserError(
       f'the network was trained on images of {width}x{height}x{channels}, but '
@@ -75,13 +75,6 @@ def run(
   write_file(path, json.dumps(record, indent=2) + '\n')
   print(f'written to {path}')
   return path
-
-
-def _image_shape(trained: TrainedRun) -> tuple[int, int, int]:
-  experiment = trained.experiment
-  if experiment.examples.num_objects > 1:
-    return experiment.image_shape
-  return experiment.dataset.image_shape
 
 
 def _table(

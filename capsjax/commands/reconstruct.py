@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from capsjax.commands.pictures import require_decoder, save_figure
 from capsjax.gallery import overlaps, reconstructions
 from capsjax.gallery.choice import first_right_and_wrong
-from capsjax.gallery.pictures import require_decoder, save_figure
 from capsjax.runs.config import Config
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun

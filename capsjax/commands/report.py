@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from capsjax.files import write_file
-from capsjax.gallery.comparison import comparison
-from capsjax.gallery.description import description
+from capsjax.gallery.comparison import compare_runs
+from capsjax.gallery.description import describe_run
 from capsjax.runs.config import Config
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun
@@ -33,7 +33,7 @@ def run(
   if len(configs) > 1:
     title = f'{len(configs)} runs compared'
     subtitle = ', '.join(map(str, configs))
-    sections = comparison(configs)
+    sections = compare_runs(configs)
     path = RunFolder(output).comparison
   else:
     trained = TrainedRun.open(
@@ -41,7 +41,7 @@ def run(
     )
     title = f'{trained.experiment.dataset.name}: {workdir.name}'
     subtitle = f'checkpoint of step {trained.step:,}'
-    sections = description(trained)
+    sections = describe_run(trained)
     path = RunFolder(output).report
   page = report_page(title, subtitle, sections)
   write_file(path, page)

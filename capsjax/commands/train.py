@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from capsjax.runs.config import Config
-from capsjax.runs.trainer import train
+from capsjax.runs.trainer import train_run
 from capsjax.training import Results
 
 
@@ -24,4 +24,4 @@ def run(
   Raises:
     UserError: if the run cannot be started or resumed, or diverges.
   """
-  return train(config, workdir, checkpoint_name=checkpoint_name)
+  return train_run(config, workdir, checkpoint_name=checkpoint_name)

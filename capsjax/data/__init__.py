@@ -9,6 +9,7 @@ from capsjax.data.dataset import (
   Dataset,
   Split,
   hold_out,
+  limit_training,
 )
 from capsjax.data.digits import (
   load_digits,
@@ -25,6 +26,7 @@ from capsjax.data.tfds import (
 )
 
 __all__ = [
+  'limit_training',
   'dataset_from_arrays',
   'Dataset',
   'Split',

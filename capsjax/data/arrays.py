@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from capsjax.data.dataset import Dataset, Split
+from capsjax.data.dataset import ARRAYS, Dataset, Split
 from capsjax.errors import UserError
 
 
@@ -15,7 +15,6 @@ def dataset_from_arrays(
   *,
   validation: tuple[Any, Any] | None = None,
   class_names: tuple[str, ...] = (),
-  name: str = 'arrays',
 ) -> Dataset:
   """Makes a data set of images and labels.
 
@@ -24,7 +23,6 @@ def dataset_from_arrays(
     test: those that the reported error is measured on.
     validation: those that the best checkpoint is chosen by; None for none.
     class_names: one for each class; numbers if not given.
-    name: of the data set.
 
   Returns:
     The data set. Each pair holds images `[n, height, width, channels]` or
@@ -44,8 +42,7 @@ def dataset_from_arrays(
         f'{part}: {len(images[part])} images but {len(labels[part])} labels; '
         'give one label for each image'
       )
-  num_classes = len(class_names) or 1 + int(labels['train'].max())
-  _require_classes(labels['train'], num_classes)
+  num_classes = len(class_names) or _count_classes(train[1], labels['train'])
   for part, found in labels.items():
     if found.max() >= num_classes:
       raise UserError(
@@ -54,7 +51,7 @@ def dataset_from_arrays(
       )
   splits = {part: Split(images[part], labels[part]) for part in pairs}
   return Dataset(
-    name,
+    ARRAYS,
     splits['train'],
     splits['test'],
     splits.get('validation'),
@@ -112,11 +109,15 @@ def _labels(labels: Any, part: str) -> Int32[np.ndarray, ' n']:
   return labels.astype(np.int32)
 
 
-def _require_classes(labels: Int32[np.ndarray, ' n'], num_classes: int) -> None:
-  """Refuses labels that were numbered from 1."""
+def _count_classes(given: Any, labels: Int32[np.ndarray, ' n']) -> int:
+  """Returns the number of classes, and refuses labels numbered from 1."""
+  given = np.asarray(given)
+  if given.ndim == 2 and given.shape[1] > 1:
+    return given.shape[1]  # One-hot.
   present = np.unique(labels)
-  if present[0] == 1 and len(present) == num_classes - 1:
+  if present[0] == 1 and len(present) == present[-1]:
     raise UserError(
       f'train: labels run from 1 to {present[-1]}, but must start from 0; '
       'subtract 1, or give class_names if no training image is of class 0'
     )
+  return 1 + int(present[-1])

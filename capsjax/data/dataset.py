@@ -7,6 +7,9 @@ from jaxtyping import Int32, Integer, UInt8
 
 from capsjax.errors import UserError
 
+# The name of a data set that was given as arrays, and is not read from files.
+ARRAYS = 'arrays'
+
 
 # eq=False: `==` on arrays returns an array, so a generated __eq__ would raise.
 @dataclasses.dataclass(frozen=True, eq=False)

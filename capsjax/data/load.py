@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from capsjax.data.dataset import (
+  ARRAYS,
   Dataset,
   hold_out,
   limit_training,
@@ -73,6 +74,11 @@ def load_dataset(
       downloaded; or `image_size` or `channels` is set for a data set other
       than 'folder'.
   """
+  if name == ARRAYS:
+    raise UserError(
+      'the run was trained on arrays, which are in no file: pass them as '
+      '`dataset` to capsjax.train, or to `evaluate` of the loaded run'
+    )
   options: dict[str, Any] = {'data_dir': data_dir}
   if name == 'folder':
     options |= {'image_size': image_size, 'channels': channels, 'seed': seed}

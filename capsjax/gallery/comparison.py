@@ -32,7 +32,7 @@ _QUANTITIES = {
 }
 
 
-def comparison(configs: Mapping[Path, Config]) -> list[Section]:
+def compare_runs(configs: Mapping[Path, Config]) -> list[Section]:
   """Compares runs by the fields in which they differ.
 
   Runs that differ only in the seed form a group, which is shown by its mean and

@@ -7,7 +7,6 @@ from tqdm import tqdm
 from capsjax.gallery import couplings, overlaps, perturbations, reconstructions
 from capsjax.gallery.capsule_course import course_of_capsules
 from capsjax.gallery.choice import all_predicted, one_of_each_class
-from capsjax.gallery.pictures import has_decoder
 from capsjax.runs.course import (
   Line,
   curve,
@@ -33,7 +32,7 @@ _NUM_MISTAKES = 20
 _Scores = Float[np.ndarray, 'n num_classes']
 
 
-def description(trained: TrainedRun) -> list[Section]:
+def describe_run(trained: TrainedRun) -> list[Section]:
   """Describes a run up to its checkpoint.
 
   Args:
@@ -59,7 +58,7 @@ def description(trained: TrainedRun) -> list[Section]:
     sections += _overlaps(trained, is_right)
   else:
     sections.append(_classes(trained, scores))
-    if has_decoder(trained):
+    if trained.has_decoder:
       sections += _pictures(trained, scores)
     sections += _couplings(trained, scores)
   fields = flatten(trained.experiment.config).items()
@@ -194,7 +193,7 @@ def _pictures(trained: TrainedRun, scores: _Scores) -> list[Section]:
 def _overlaps(
   trained: TrainedRun, is_right: Bool[np.ndarray, ' n']
 ) -> list[Section]:
-  if not has_decoder(trained):
+  if not trained.has_decoder:
     return []
   count = trained.experiment.config.pictures.num_images
   shown = [np.flatnonzero(which)[:count] for which in (is_right, ~is_right)]

@@ -33,7 +33,7 @@ from .summary import start_summary
 from .trained_run import TrainedRun
 from .trainer import (
   create_plan,
-  train,
+  train_run,
   training_scalars,
 )
 
@@ -61,7 +61,7 @@ __all__ = [
   'save_config',
   'save_dataset_file',
   'start_summary',
-  'train',
+  'train_run',
   'training_scalars',
   'training_seconds',
 ]

@@ -6,13 +6,13 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from capsjax import runtime
-from capsjax.data import Dataset
+from capsjax.data import Dataset, hold_out, limit_training
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import load_dataset_file
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun
-from capsjax.runs.trainer import train as train_run
+from capsjax.runs.trainer import train_run
 
 
 def load(
@@ -33,8 +33,13 @@ def load(
   """
   folder = RunFolder(Path(workdir))
   folder.require_run()
+  # It may have been trained on a machine with more devices.
+  config = dataclasses.replace(
+    configuration.load_config(folder.config), num_devices=0
+  )
   return TrainedRun.open(
     folder.path,
+    config=config,
     checkpoint_name=str(checkpoint),
     dataset=load_dataset_file(folder),
   )
@@ -65,7 +70,17 @@ def train(
   elif isinstance(config, ConfigDict):
     config = configuration.from_dict(config.to_dict())
   if dataset is not None:
-    config = dataclasses.replace(config, dataset=dataset.name)
+    # Arrays are trained on as they are.
+    images = dataclasses.replace(config.images, size=0, channels=0)
+    config = dataclasses.replace(config, dataset=dataset.name, images=images)
+  config = configuration.from_dict(dataclasses.asdict(config))
+  if dataset is not None:
+    dataset = hold_out(
+      dataset, validation_size=config.validation_size, seed=config.seed
+    )
+    dataset = limit_training(
+      dataset, train_size=config.train_size, seed=config.seed
+    )
   runtime.start(matmul_precision=config.matmul_precision)
   train_run(config, Path(workdir), dataset=dataset)
   return load(workdir)

@@ -119,7 +119,7 @@ class PairsConfig:
 class RoutingConfig:
   """Fields of `config.model.routing`, shared by all routed layers."""
 
-  name: str = field('dynamic', "Routing algorithm: 'dynamic'.")
+  name: str = field('dynamic', 'Routing algorithm.', one_of('dynamic'))
   num_iterations: int = field(
     3, 'Number of routing iterations, one softmax each.', at_least(1)
   )
@@ -267,7 +267,9 @@ class LossConfig:
 class OptimizerConfig:
   """Fields of `config.optimizer`: Adam and its learning rate."""
 
-  learning_rate: float = field(1e-3, 'Learning rate at step 0.', POSITIVE)
+  learning_rate: float = field(
+    1e-3, 'Learning rate after the warm-up, before any decay.', POSITIVE
+  )
   schedule: str = field(
     'exponential',
     "How the learning rate decays: 'exponential' as decay_rate ** (step / "
@@ -350,7 +352,7 @@ class Config:
     'Seed of the initial parameters and of all randomness in training: the '
     'order of the images, augmentation, dropout, and the choice of images by '
     'train_size, validation_size and the test split of dataset="folder".',
-    at_least(0),
+    between(0, 2**32 - 1),
   )
   dataset: str = field(
     'mnist',

@@ -164,20 +164,21 @@ def _section(
     if f.default is dataclasses.MISSING:
       sub: Any = of_model.get(name, f.default_factory)
       inside = values.get(name)
+      if name not in values and is_older and name in of_model:
+        raise UserError(f'the configuration has no field {prefix}{name}')
       inside = {} if inside is None else inside
       if sub is None:
         _require_none(inside, f'{prefix}{name}')
         found[name] = None
         continue
-      # Fields missing from these sections always had their defaults.
-      are_older = is_older and name not in of_model
-      found[name] = _section(sub, inside, f'{prefix}{name}.', are_older, {})
+      found[name] = _section(sub, inside, f'{prefix}{name}.', is_older, {})
     elif name in values:
       value = _with_tuples(values[name])
       found[name] = fields.checked(f, value, prefix + name)
     elif is_older:
       found |= fields.before(f)
-      if name not in found:
+      # Fields of the model and of the loss have always had defaults.
+      if name not in found and not prefix.startswith(('model.', 'loss.')):
         raise UserError(f'the configuration has no field {prefix}{name}')
   return factory(**found)
 

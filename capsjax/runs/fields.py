@@ -34,7 +34,8 @@ SIZE = Rule(
   'two numbers, for height and width, such as (9, 9)',
 )
 NUMBERS = Rule(
-  lambda values: all(isinstance(v, int | float) for v in values), 'numbers'
+  lambda values: all(math.isfinite(v) and v >= 0 for v in values),
+  'numbers, at least 0',
 )
 _REQUIRED = object()
 
@@ -54,7 +55,8 @@ def between(least: int | float, most: int | float) -> Rule:
 def one_of(*values: Any) -> Rule:
   """Accepts any of the given values."""
   *others, last = map(repr, values)
-  return Rule(lambda value: value in values, f'{", ".join(others)} or {last}')
+  listed = f'{", ".join(others)} or {last}' if others else last
+  return Rule(lambda value: value in values, listed)
 
 
 def field(
@@ -149,8 +151,10 @@ def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
       rule of the field.
   """
   kind, rule = type(declared.default), declared.metadata['rule']
-  is_number = kind is float and type(value) is int
-  if not (isinstance(value, kind) or is_number):
+  if kind is float and type(value) is int:
+    value = float(value)
+  # A bool is an int to Python.
+  if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
     raise UserError(
       f'config.{name}={value!r}, but it must be of type {kind.__name__}'
     )
@@ -162,5 +166,6 @@ def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
 def _holds(rule: Rule, value: Any) -> bool:
   try:
     return rule.holds(value)
-  except TypeError:  # A tuple with values of another type.
+  # A tuple with values of another type; a number beyond those of floats.
+  except (OverflowError, TypeError):
     return False

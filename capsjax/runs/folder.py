@@ -1,7 +1,7 @@
 """The folder of a run: its file names, and a lock for its writer."""
 
+import contextlib
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,7 +97,7 @@ class RunFolder:
       UserError: if another process is writing there, or the folder cannot be
         written.
     """
-    lock = filelock.FileLock(self._lock)
+    lock, is_new = filelock.FileLock(self._lock), not self.path.exists()
     try:
       self.path.mkdir(parents=True, exist_ok=True)
       lock.acquire(blocking=False)
@@ -111,10 +111,13 @@ class RunFolder:
     try:
       yield
     finally:
+      if is_new:
+        # After a mistake, leave no empty folder behind.
+        with contextlib.suppress(OSError):
+          if [path.name for path in self.path.iterdir()] == [self._lock.name]:
+            self._lock.unlink()
+            self.path.rmdir()
       lock.release()
-      # Nothing was begun: leave no empty folder behind.
-      if [path.name for path in self.path.iterdir()] == [self._lock.name]:
-        shutil.rmtree(self.path, ignore_errors=True)
 
   def is_claimed(self) -> bool:
     """Returns whether a process is training here."""
@@ -129,6 +132,14 @@ class RunFolder:
       return False
     lock.release()
     return False
+
+  @contextmanager
+  def writes_told(self) -> Iterator[None]:
+    """Turns errors of writing into the folder into a UserError."""
+    try:
+      yield
+    except OSError as error:
+      raise self._unwritable(error) from error
 
   def _unwritable(self, error: OSError) -> UserError:
     return UserError(

@@ -119,6 +119,11 @@ class TrainedRun:
       return self.experiment.image_shape
     return self.experiment.dataset.image_shape
 
+  @property
+  def has_decoder(self) -> bool:
+    """Whether the network can reconstruct."""
+    return getattr(self.model, 'has_decoder', False)
+
   def predict(self, images: Any) -> Int[np.ndarray, '*axes']:
     """Returns the class of each image, as a number.
 
@@ -186,7 +191,8 @@ class TrainedRun:
 
   def reconstruct(
     self,
-    capsules: Float[np.ndarray, '*axes num_classes dim'],
+    capsules: Any,
+    *,
     labels: Any = None,
   ) -> Float[np.ndarray, '*axes h w c']:
     """Reconstructs images from class capsules.
@@ -197,19 +203,32 @@ class TrainedRun:
         if None.
 
     Raises:
-      UserError: if the network has no decoder.
+      UserError: if the network has no decoder, or the arrays do not fit it.
     """
-    if not getattr(self.model, 'has_decoder', False):
+    if not self.has_decoder:
       raise UserError(f'the network of {self.folder} has no decoder')
+    capsules = np.asarray(capsules, np.float32)
+    num_classes, dim = self.model.num_classes, self.model.capsule_dim
+    if capsules.shape[-2:] != (num_classes, dim):
+      raise UserError(
+        f'the capsules have the shape {capsules.shape}, but the network has '
+        f'class capsules of [..., {num_classes}, {dim}]'
+      )
+    axes = capsules.shape[:-2]
     if labels is None:
       labels = ops.lengths(jnp.asarray(capsules)).argmax(-1)
-    axes = capsules.shape[:-2]
-    decoded = self.inference.decode(
-      self.params,
-      np.asarray(capsules, np.float32).reshape(-1, *capsules.shape[-2:]),
-      np.broadcast_to(np.asarray(labels), axes).reshape(-1),
-    )
-    return decoded.reshape(*axes, *decoded.shape[1:])
+    labels = _require_classes(np.asarray(labels), axes, num_classes)
+    flat = capsules.reshape(-1, num_classes, dim)
+
+    def decode(start, stop):
+      return self.inference.decode(
+        self.params, flat[start:stop], labels[start:stop]
+      )
+
+    size = self.config.batch_size
+    parts = [decode(start, start + size) for start in range(0, len(flat), size)]
+    shape = *axes, *self.experiment.image_shape
+    return np.concatenate(parts or [np.zeros(0, np.float32)]).reshape(shape)
 
   def evaluate(self, dataset: Dataset | None = None) -> Results:
     """Measures the network on every test image.
@@ -261,7 +280,9 @@ class TrainedRun:
       # Padded to a power of two, so that few sizes are compiled.
       size = 1 << max(len(batch) - 1, 0).bit_length()
       padding = [(0, size - len(batch)), (0, 0), (0, 0), (0, 0)]
-      results = jax.device_get(function(self.params, np.pad(batch, padding)))
+      with jax.default_matmul_precision(self.config.matmul_precision):
+        results = function(self.params, np.pad(batch, padding))
+      results = jax.device_get(results)
       found.append(first(results, len(batch)))
     return jax.tree.map(
       lambda *parts: np.concatenate(parts).reshape(*axes, *parts[0].shape[1:]),
@@ -292,6 +313,28 @@ class TrainedRun:
       return couplings[-1]
 
     return jax.jit(apply)
+
+
+def _require_classes(
+  labels: np.ndarray, axes: tuple[int, ...], num_classes: int
+) -> Int[np.ndarray, ' n']:
+  """Returns one class per capsule, after checking shape and range.
+
+  Raises:
+    UserError: if there is another number of labels, or a label is no class.
+  """
+  is_whole = np.issubdtype(labels.dtype, np.integer)
+  if labels.shape not in ((), axes) or not is_whole:
+    raise UserError(
+      f'labels are {labels.dtype} of the shape {labels.shape}; give one class '
+      f'number, or one for each of the capsules {axes}'
+    )
+  if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+    raise UserError(
+      f'labels run from {labels.min()} to {labels.max()}, but the classes are '
+      f'0 to {num_classes - 1}'
+    )
+  return np.broadcast_to(labels, axes).reshape(-1)
 
 
 def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:

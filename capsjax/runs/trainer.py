@@ -31,7 +31,7 @@ from capsjax.training import (
 )
 
 
-def train(
+def train_run(
   config: Config,
   workdir: Path,
   *,
@@ -72,8 +72,9 @@ def train(
       round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
     )
     if is_primary:
-      configuration.save_config(config, folder.config)
-      save_dataset_file(experiment.dataset, folder)
+      with folder.writes_told():
+        configuration.save_config(config, folder.config)
+        save_dataset_file(experiment.dataset, folder)
     say(start_summary(experiment, plan, folder, state))
     state, monitor = _train(experiment, plan, folder, state, best)
   step = int(state.step)

@@ -1,6 +1,6 @@
 """Training and evaluation on one or more devices, without file access."""
 
-from capsjax.training.evaluate import (
+from capsjax.training.evaluation import (
   EvalStep,
   EvaluateFn,
   create_eval_step,

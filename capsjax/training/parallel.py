@@ -19,7 +19,7 @@ from jaxtyping import Array, Int32
 
 from capsjax.errors import UserError
 from capsjax.examples import DeviceData
-from capsjax.training.evaluate import EvalStep, EvaluateFn
+from capsjax.training.evaluation import EvalStep, EvaluateFn
 from capsjax.training.state import TrainState
 from capsjax.training.step import Steps
 

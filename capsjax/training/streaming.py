@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from capsjax.examples import DeviceData
-from capsjax.training.evaluate import EvaluateFn
+from capsjax.training.evaluation import EvaluateFn
 from capsjax.training.metrics import Metrics
 from capsjax.training.parallel import TrainFn
 from capsjax.training.state import TrainState

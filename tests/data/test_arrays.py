@@ -78,6 +78,16 @@ def test_a_label_without_a_class_is_told():
     made(class_names=('a', 'b'))
 
 
+def test_one_hot_labels_tell_the_number_of_classes():
+  found = made(labels=np.eye(5)[LABELS])
+  assert found.num_classes == 5
+
+
+def test_named_classes_may_lack_training_images():
+  found = made(labels=LABELS + 1, class_names=('a', 'b', 'c', 'd'))
+  np.testing.assert_array_equal(found.train.labels, LABELS + 1)
+
+
 def test_the_classes_are_those_of_the_training_images():
   pair = IMAGES, np.array([0, 1, 2, 3, 1, 2])
   with pytest.raises(UserError, match='test: a label is 3, but there are 3'):

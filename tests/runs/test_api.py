@@ -67,6 +67,10 @@ def test_any_leading_axes(run, test):
   assert run.reconstruct(found).shape == (2, 3, 28, 28, 1)
   assert run.predict(test.images[0]).shape == ()
   assert run.predict(test.images[:0]).shape == (0,)
+  assert run.reconstruct(run.capsules(test.images[:0])).shape == (0, 28, 28, 1)
+  # More than a batch.
+  many = run.capsules(test.images[:40])
+  assert run.reconstruct(many).shape == (40, 28, 28, 1)
 
 
 def test_grey_images_need_no_channel(run, test):
@@ -81,6 +85,21 @@ def test_a_capsule_of_another_class_can_be_decoded(run, test):
   assert np.abs(found[0] - found[1]).max() > 0.01
   one = run.reconstruct(capsules, labels=[0, 1, 0])
   np.testing.assert_allclose(one[1], found[1][1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  ('shape', 'labels', 'hint'),
+  [
+    ((3, 10, 5), None, r'class capsules of \[..., 10, 4\]'),
+    ((3, 10, 4), 10, 'run from 10 to 10, but the classes are 0 to 9'),
+    ((3, 10, 4), -1, 'run from -1'),
+    ((3, 10, 4), [0, 1], r'one for each of the capsules \(3,\)'),
+    ((3, 10, 4), 0.5, 'float64'),
+  ],
+)
+def test_capsules_that_do_not_fit_are_told(run, shape, labels, hint):
+  with pytest.raises(capsjax.UserError, match=hint):
+    run.reconstruct(np.zeros(shape), labels=labels)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +158,7 @@ def test_own_arrays_are_trained_on(tmp_path, workdir):
   assert step == again == 2 * (360 // 32)
   assert class_names[3] == 'd'
   assert accuracy > 0.2
-  assert 'unknown data set arrays' in error
+  assert 'was trained on arrays' in error
 
 
 def test_a_configuration_may_be_a_file_or_a_config_dict(run, tmp_path):

@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from capsjax.errors import UserError
-from capsjax.runs import Experiment, RunFolder, configuration, train
+from capsjax.runs import Experiment, RunFolder, configuration, train_run
 from tests.conftest import REPOSITORY
 
 CLAIM = """
 import sys, time
 from pathlib import Path
-from capsjax.runs import Experiment, RunFolder, configuration, train
+from capsjax.runs import Experiment, RunFolder, configuration, train_run
 
 with RunFolder(Path(sys.argv[1])).claimed():
   print('claimed', flush=True)
@@ -66,12 +66,12 @@ def test_a_run_that_another_began_meanwhile_is_kept(tmp_path, monkeypatch):
   theirs = dataclasses.replace(config, seed=7)
   folder, create = RunFolder(tmp_path / 'run'), Experiment.create
 
-  def create_late(config):
+  def create_late(config, dataset):
     configuration.save_config(theirs, folder.config)
-    return create(config)
+    return create(config, dataset)
 
   monkeypatch.setattr(Experiment, 'create', create_late)
   with pytest.raises(UserError, match='holds a run with seed=7, not 0'):
-    train(config, folder.path)
+    train_run(config, folder.path)
   assert configuration.load_config(folder.config) == theirs
   assert not folder.is_claimed()

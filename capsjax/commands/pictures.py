@@ -13,18 +13,13 @@ if TYPE_CHECKING:
 _DOTS_PER_INCH = 120
 
 
-def has_decoder(trained: TrainedRun) -> bool:
-  """Returns whether the model of a run can reconstruct images."""
-  return getattr(trained.experiment.model, 'has_decoder', False)
-
-
 def require_decoder(trained: TrainedRun) -> None:
   """Checks that the model of a run can reconstruct images.
 
   Raises:
     UserError: if it has no decoder.
   """
-  if not has_decoder(trained):
+  if not trained.has_decoder:
     raise UserError(
       f'the model of {trained.folder} has no decoder, so there is no '
       'reconstruction to draw; train a CapsNet with '
