@@ -234,7 +234,6 @@ def test_damaged_newest_checkpoint_is_skipped(copied):
   assert 'continued after step 13' in done.out
 
 
-TO_NOWHERE = ('--workdir', 'nowhere')
 MISTAKES = {
   'no arguments': ([], 'give --config'),
   'no such config': (['--config', 'configs/nothing.py'], 'nothing.py'),
@@ -321,11 +320,11 @@ MISTAKES = {
     'predict',
   ),
   'training from a checkpoint that is not there': (
-    [*('--config', 'configs/digits.py'), *TO_NOWHERE, '--checkpoint', 'best'],
+    [*('--config', 'configs/digits.py'), '--checkpoint', 'best'],
     'the best one does not exist',
   ),
   'training from what is no checkpoint': (
-    [*('--config', 'configs/digits.py'), *TO_NOWHERE, '--checkpoint', 'first'],
+    [*('--config', 'configs/digits.py'), '--checkpoint', 'first'],
     'must be latest, best, or the number of a step',
   ),
   'training to another folder': (

@@ -51,6 +51,19 @@ def test_a_folder_is_free_again_after_an_error(tmp_path):
     pass
 
 
+def test_a_mistake_leaves_no_new_folder(tmp_path):
+  made, there = tmp_path / 'made', tmp_path / 'there'
+  there.mkdir()
+  for path in (made, there):
+    with pytest.raises(ZeroDivisionError), RunFolder(path).claimed():
+      _ = 1 / 0
+  assert not made.exists()
+  assert there.exists(), 'it was not ours'
+  with RunFolder(made).claimed():
+    (made / 'metrics.jsonl').touch()
+  assert (made / 'metrics.jsonl').exists()
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
   (tmp_path / 'file').touch()
   with (

@@ -7,7 +7,7 @@ import pytest
 
 from capsjax.runs import configuration
 from tests.conftest import REPOSITORY
-from tests.running import capsjax
+from tests.running import capsjax, finish, start
 
 # Two epochs on the digits with a tiny network, trained in November 2026.
 ARCHIVE = REPOSITORY / 'tests' / 'runs' / 'run_of_november_2026.zip'
@@ -37,8 +37,8 @@ def test_it_is_evaluated_as_it_was(workdir):
 
 
 def test_it_is_read_by_devices_that_cannot_share_a_batch(workdir):
-  """This holds while nothing is trained; the tests have two devices."""
-  done = capsjax('evaluate', '--workdir', workdir, '--config.batch_size=33')
+  words = ('evaluate', '--workdir', workdir, '--config.batch_size=33')
+  done = finish(start(*words, devices=2))
   assert done.status == 0, done.err
   assert f'error                {ERROR:.2f}%' in done.out
   done = capsjax('--workdir', workdir, '--config.batch_size=33')
