@@ -343,7 +343,8 @@ class Config:
   """The configuration of a run; the defaults are the paper's for MNIST.
 
   Where the paper gives no value, the default is the official code's, except for
-  the training length (official: `num_epochs=640`) and the initial values
+  the training length (official: `num_epochs=640`), the warm-up of the learning
+  rate (official: `optimizer.warmup_steps=0`) and the initial values
   (official: `model.initialization='official'`).
   """
 

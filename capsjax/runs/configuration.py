@@ -150,7 +150,7 @@ def _section(
   if not isinstance(values, Mapping):
     raise UserError(
       f'config.{prefix.rstrip(".")} is {values!r}, not a section of fields; '
-      'start from configs/base.py'
+      'start from capsjax.default_config()'
     )
   declared = {f.name: f for f in dataclasses.fields(factory)}
   for name in values:
@@ -243,7 +243,7 @@ def _read_python(path: Path) -> ConfigDict:
   if not isinstance(config, ConfigDict):
     raise UserError(
       f'{path} must have a get_config() that returns a ConfigDict; see '
-      'configs/base.py'
+      'capsjax.default_config()'
     )
   return config
 
