@@ -49,36 +49,34 @@ class Candidate:
 
 
 _SMALL = {'model.primary_scale': 1 / 32}
+_WARM = {'optimizer.warmup_steps': 78}
 CANDIDATES = {
   'paper': Candidate(),
   'primary scale 1/8': Candidate({'model.primary_scale': 1 / 8}),
   'primary scale 1/32': Candidate(_SMALL),
+  'official initial values': Candidate(official=_LAYERS),
   'official initial values, scale 1/32': Candidate(_SMALL, _LAYERS),
-  'official initial values, scale 1': Candidate(official=_LAYERS),
-  'official conv, scale 1/32': Candidate(_SMALL, ('conv',)),
-  'official primary, scale 1/32': Candidate(_SMALL, ('primary',)),
-  'official bias, scale 1/32': Candidate(_SMALL, ('bias',)),
-  'official decoder, scale 1/32': Candidate(_SMALL, ('decoder',)),
-  'W x 3, scale 1/32': Candidate(_SMALL, matrix_scale=3),
-  'W / 3, scale 1/32': Candidate(_SMALL, matrix_scale=1 / 3),
-  'warm-up of 78 steps': Candidate({'optimizer.warmup_steps': 78}),
   'epsilon of TensorFlow': Candidate({'optimizer.use_epsilon_hat': True}),
-  'official decay': Candidate(
-    {'optimizer.schedule': 'exponential', 'optimizer.decay_rate': 0.96}
+  'warm-up': Candidate(_WARM),
+  'warm-up, 1 iteration': Candidate(
+    _WARM | {'model.routing.num_iterations': 1}
   ),
-  'official loss ratio': Candidate({'loss.margin_weight': 0.05}),
-  'official loss ratio, scale 1/32': Candidate(
-    _SMALL | {'loss.margin_weight': 0.05}
+  'warm-up, 5 iterations': Candidate(
+    _WARM | {'model.routing.num_iterations': 5}
   ),
-  'no reconstruction, scale 1/32': Candidate(
-    _SMALL | {'model.has_decoder': False}
+  'warm-up, no reconstruction': Candidate(_WARM | {'model.has_decoder': False}),
+  'warm-up, W x 3': Candidate(_WARM, matrix_scale=3),
+  'warm-up, W / 3': Candidate(_WARM, matrix_scale=1 / 3),
+  'warm-up, official loss ratio': Candidate(
+    _WARM | {'loss.margin_weight': 0.05}
   ),
-  '1 iteration, scale 1/32': Candidate(
-    _SMALL | {'model.routing.num_iterations': 1}
+  'warm-up, official decay': Candidate(
+    _WARM | {'optimizer.schedule': 'exponential', 'optimizer.decay_rate': 0.96}
   ),
-  '5 iterations, scale 1/32': Candidate(
-    _SMALL | {'model.routing.num_iterations': 5}
-  ),
+  'warm-up, official conv': Candidate(_WARM, ('conv',)),
+  'warm-up, official primary': Candidate(_WARM, ('primary',)),
+  'warm-up, official bias': Candidate(_WARM, ('bias',)),
+  'warm-up, official decoder': Candidate(_WARM, ('decoder',)),
 }
 
 
