@@ -12,14 +12,14 @@ import argparse
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from capsjax.errors import UserError, did_you_mean
 from experiments import machine
 from experiments.program import leave_with
-from experiments.records import write_json
+from experiments.records import table, write_json
 
 # The rate falls to a sixth, so that the end of such a short run tells something
 # of the end of a long one.
@@ -126,6 +126,7 @@ def _run(options: argparse.Namespace) -> int:
       found.append(record | measured | machine.describe())
       write_json(path, found)
       print(_line(measured), flush=True)
+  print(f'\n{_table(found)}\n\nresults in {path}')
   return 0
 
 
@@ -196,19 +197,40 @@ def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
   )
 
 
+def _table(found: Sequence[Mapping[str, Any]]) -> str:
+  """Returns a Markdown table of what was recorded."""
+  head = ['candidate', 'seed', 'test error', 'primary length, deviation']
+  head.append('largest coupling in each iteration')
+  rows = []
+  for record in found:
+    errors = list(record['test_error_percent'].values())
+    length, deviation, couplings = _capsules(record['statistics'])
+    rows.append(
+      [
+        *(record['candidate'], record['seed'], f'{errors[-1]:.2f}%'),
+        f'{length:.3f}, {deviation:.3f}',
+        ', '.join(f'{coupling:.4f}' for coupling in couplings),
+      ]
+    )
+  return table(head, rows)
+
+
+def _capsules(
+  statistics: Mapping[str, float],
+) -> tuple[float, float, list[float]]:
+  """Returns length and deviation of primary capsules, and the couplings."""
+  couplings = [v for k, v in statistics.items() if 'largest_coupling' in k]
+  primary = 'capsules/primary_capsules/length'
+  return statistics[primary], statistics[f'{primary}_deviation'], couplings
+
+
 def _line(measured: Mapping[str, Any]) -> str:
-  """What was measured, on one line."""
-  statistics = measured['statistics']
-  couplings = [
-    f'{number:.4f}'
-    for name, number in statistics.items()
-    if 'largest_coupling' in name
-  ]
+  """Returns what was measured of one candidate, on one line."""
+  length, deviation, couplings = _capsules(measured['statistics'])
+  listed = ', '.join(f'{coupling:.4f}' for coupling in couplings)
   return (
-    f'errors {measured["test_error_percent"]}, primary length '
-    f'{statistics["capsules/primary_capsules/length"]:.3f} ± '
-    f'{statistics["capsules/primary_capsules/length_deviation"]:.3f}, largest '
-    f'couplings {", ".join(couplings)}'
+    f'errors {measured["test_error_percent"]}, primary length {length:.3f} ± '
+    f'{deviation:.3f}, largest couplings {listed}'
   )
 
 
