@@ -30,6 +30,8 @@ def overrides(case: Case) -> list[str]:
     f'--config.batch_size={case.batch}',
     f'--config.model.dtype={case.dtype}',
     f'--config.num_devices={case.num_devices}',
+    # The others have no warm-up.
+    '--config.optimizer.warmup_steps=0',
     *(f'--config.model.{name}={value}' for name, value in case.sizes.items()),
   ]
 
