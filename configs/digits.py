@@ -3,7 +3,7 @@
     python -m capsjax.main --config configs/digits.py
 
 Needs no download. Trains on 1,437 digits in 2 minutes on two otherwise idle
-cores; the test error on the other 360 is then 0.00%.
+cores; the test error on the other 360 is then 1.11% (4 digits).
 """
 
 from ml_collections import ConfigDict
