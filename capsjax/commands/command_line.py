@@ -25,7 +25,7 @@ _COMMANDS = {
   'explore': 'write an HTML page in which the trained network runs',
   'predict': 'classify your own pictures',
 }
-_LIST = '\n'.join(f'  {name:12}{does}' for name, does in _COMMANDS.items())
+_LIST = '\n'.join(f'  {name:13}{does}' for name, does in _COMMANDS.items())
 _EPILOG = f"""\
 commands:
 {_LIST}
