@@ -68,7 +68,7 @@ class BaselineCNN(nn.Module):
       hidden = nn.relu(layer(hidden))
       if self.pool_size > 1:
         hidden = nn.max_pool(hidden, window, window)
-    hidden = hidden.reshape(len(images), -1)
+    hidden = hidden.reshape(images.shape[0], -1)
     for size in self.dense_sizes:
       hidden = nn.relu(nn.Dense(size, dtype=self.dtype)(hidden))
     hidden = nn.Dropout(self.dropout_rate, deterministic=not train)(hidden)

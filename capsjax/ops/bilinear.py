@@ -82,7 +82,7 @@ def forward(
   """Computes the convolution in tiles of `tile` outputs."""
   a, _, _ = _constants(window, tile, inputs.dtype)
   products = jnp.matmul(*_transform(window, tile, inputs, kernel))
-  return _join_outputs(window, tile, len(inputs), _apply(a.T, products))
+  return _join_outputs(window, tile, inputs.shape[0], _apply(a.T, products))
 
 
 def backward(
@@ -99,7 +99,7 @@ def backward(
   a, b, g = _constants(window, tile, cotangent.dtype)
   inputs_transform, kernel_transform = _transform(window, tile, inputs, kernel)
   rows = inputs_transform.shape[1]
-  join = functools.partial(_join_outputs, window, tile, len(inputs))
+  join = functools.partial(_join_outputs, window, tile, inputs.shape[0])
   outputs = jax.ShapeDtypeStruct(
     (a.shape[1], rows, cotangent.shape[-1]), cotangent.dtype
   )

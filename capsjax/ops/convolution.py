@@ -23,6 +23,7 @@ from capsjax.ops import (
   phases,
 )
 from capsjax.ops.convolution_cost import choose_tile
+from capsjax.ops.sizes import assumed_size
 from capsjax.ops.window import Window
 
 
@@ -133,7 +134,7 @@ class _Method(NamedTuple):
 
 def _cpu_method(window, inputs, kernel):
   """Returns the cheapest method for these shapes."""
-  tile = choose_tile(window, len(inputs), *kernel.shape[2:])
+  tile = choose_tile(window, assumed_size(inputs.shape[0]), *kernel.shape[2:])
   partial = functools.partial
   if tile is None:
     return _Method(

@@ -28,6 +28,7 @@ from capsjax.ops.routing import (
   dynamic_routing,
 )
 from capsjax.ops.routing_blocks import join_blocks, split_into_blocks
+from capsjax.ops.sizes import assumed_size
 from capsjax.ops.squash import squash
 
 # On a CPU a block's products should stay in the cache. On an accelerator, where
@@ -125,7 +126,9 @@ def fused_dynamic_routing(
   if block_bytes is not None:
     routed = by_blocks(block_bytes)(*arrays)
   else:
-    votes = len(flat_inputs) * in_caps * out_caps * kernel.shape[-1]
+    votes = (
+      assumed_size(flat_inputs.shape[0]) * in_caps * out_caps * kernel.shape[-1]
+    )
     holds_votes = votes * inputs.dtype.itemsize <= _VOTES_BYTES_ON_GPU
     elsewhere = by_blocks(_BLOCK_BYTES_ELSEWHERE)
     routed = lax.platform_dependent(
@@ -181,7 +184,7 @@ def _route_by_blocks(
   )
   capsules = activate(_weighted_votes_sum(inputs, kernel, couplings))
   all_couplings = [
-    jnp.broadcast_to(couplings, (len(inputs), in_caps, out_caps))
+    jnp.broadcast_to(couplings, (inputs.shape[0], in_caps, out_caps))
   ]
   if num_iterations > 1:
     blocks = split_into_blocks(inputs, kernel, log_priors, block_bytes)
@@ -228,6 +231,6 @@ def _weighted_votes_sum(inputs, kernel, couplings):
   weighted = kernel * couplings[..., None, None]
   # Not an einsum: XLA would transpose the inputs too.
   matrix = weighted.swapaxes(1, 2).reshape(in_caps * in_dim, -1)
-  return (inputs.reshape(len(inputs), in_caps * in_dim) @ matrix).reshape(
-    len(inputs), out_caps, out_dim
+  return (inputs.reshape(inputs.shape[0], in_caps * in_dim) @ matrix).reshape(
+    inputs.shape[0], out_caps, out_dim
   )

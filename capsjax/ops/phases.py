@@ -75,6 +75,8 @@ def to_stride_one(
   phases = split_inputs(window, inputs, (rows, columns))
   return (
     Window(taps(window), (1, 1), ((0, 0), (0, 0)), window.outputs),
-    phases.transpose(0, 1, 3, 2, 4, 5).reshape(len(inputs), rows, columns, -1),
+    phases.transpose(0, 1, 3, 2, 4, 5).reshape(
+      inputs.shape[0], rows, columns, -1
+    ),
     split_kernel(window, kernel),
   )

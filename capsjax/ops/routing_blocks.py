@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.sizes import assumed_size
+
 
 class Blocks(NamedTuple):
   """Inputs and kernel in blocks of input capsules, the last block padded.
@@ -36,7 +38,9 @@ def split_into_blocks(
   batch, in_caps, in_dim = inputs.shape
   out_caps, out_dim = kernel.shape[1], kernel.shape[3]
   widest = max(in_dim, out_dim)
-  capsule_bytes = batch * out_caps * widest * inputs.dtype.itemsize
+  capsule_bytes = (
+    assumed_size(batch) * out_caps * widest * inputs.dtype.itemsize
+  )
   block = _even_block(in_caps, max(1, block_bytes // max(1, capsule_bytes)))
   blocks = -(-in_caps // block)
 
