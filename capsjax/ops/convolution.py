@@ -23,6 +23,7 @@ from capsjax.ops import (
   phases,
 )
 from capsjax.ops.convolution_cost import choose_tile
+from capsjax.ops.manual_axes import sum_like
 from capsjax.ops.sizes import assumed_size
 from capsjax.ops.window import Window
 
@@ -91,10 +92,14 @@ def _backward(window, saved, cotangent):
       cotangent
     )
 
+  def on_cpu(inputs, kernel, cotangent):
+    gradients = _cpu_method(window, *saved).backward(inputs, kernel, cotangent)
+    return sum_like(gradients, (inputs, kernel))
+
   return lax.platform_dependent(
     *saved,
     cotangent,
-    cpu=_cpu_method(window, *saved).backward,
+    cpu=on_cpu,
     cuda=functools.partial(derived, _on_cuda),
     default=functools.partial(derived, _direct),
   )

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.manual_axes import sum_like
 from capsjax.ops.precision import at_least_float32
 from capsjax.ops.routing import compute_couplings
 from capsjax.ops.routing_blocks import Blocks
@@ -68,7 +69,7 @@ def _forward(blocks, capsules_sum, options):
     return total + _weighted_sum(block, couplings), couplings
 
   # A half-precision sum over many blocks would lose bits.
-  zero = jnp.zeros(capsules_sum.shape, at_least_float32(capsules_sum.dtype))
+  zero = jnp.zeros_like(capsules_sum, at_least_float32(capsules_sum.dtype))
   preactivations, couplings = lax.scan(add_block, zero, blocks)
   return preactivations.astype(capsules_sum.dtype), couplings
 
@@ -102,10 +103,11 @@ def _backward(options, residuals, cotangents):
     )
     return total, _blocks_grad(block, votes_grad, log_priors_grad)
 
-  zero = jnp.zeros(capsules_sum.shape, wide)
+  zero = jnp.zeros_like(capsules_sum, wide)
   xs = (blocks, all_couplings, all_couplings_grad)
   capsules_sum_grad, blocks_grad = lax.scan(add_block, zero, xs)
-  return blocks_grad, capsules_sum_grad.astype(dtype)
+  gradients = blocks_grad, capsules_sum_grad.astype(dtype)
+  return sum_like(gradients, (blocks, capsules_sum))
 
 
 fused_iteration.defvjp(_forward_with_residuals, _backward)

@@ -37,12 +37,10 @@ def backward(
   Float[Array, 'kernel_height kernel_width in_channels out_channels'],
 ]:
   """Computes the gradients with respect to inputs and kernel."""
-  taken = extract(window, inputs)
+  taken, transpose = jax.vjp(functools.partial(extract, window), inputs)
   rows = cotangent.transpose(1, 2, 0, 3).reshape(-1, kernel.shape[-1])
   d_kernel = taken.reshape(len(rows), taken.shape[-1]).T @ rows
   d_patches = rows @ kernel.reshape(-1, kernel.shape[-1]).T
-  shape = jax.ShapeDtypeStruct(inputs.shape, inputs.dtype)
-  transpose = jax.linear_transpose(functools.partial(extract, window), shape)
   (d_inputs,) = transpose(d_patches.reshape(taken.shape))
   return d_inputs, d_kernel.reshape(kernel.shape)
 
