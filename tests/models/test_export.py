@@ -48,16 +48,18 @@ CASES = {
 }
 
 
+def assert_close(found, expected):
+  # The method, and with it the rounding, may be that of another batch.
+  scale = np.abs(expected).max()
+  np.testing.assert_allclose(found, expected, atol=1e-5 * scale)
+
+
 def assert_same(call, function, arguments):
   first, *others = arguments
   for count in (1, 3):
     found = call(first[:count], *others)
     expected = jax.jit(function)(first[:count], *others)
-    jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
-      found,
-      expected,
-    )
+    jax.tree.map(assert_close, found, expected)
 
 
 @pytest.mark.parametrize('case', CASES)
