@@ -117,10 +117,7 @@ class Experiment:
     require_sense(config, dataset)
     fields = dataclasses.asdict(config.optimizer)
     use_epsilon_hat = fields.pop('use_epsilon_hat')
-    try:
-      schedule = create_schedule(steps_per_epoch=steps_per_epoch, **fields)
-    except TypeError as error:
-      raise UserError(f'config.optimizer: {error}') from error
+    schedule = create_schedule(steps_per_epoch=steps_per_epoch, **fields)
     return cls(
       config=config,
       dataset=dataset,
