@@ -6,14 +6,11 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from capsjax.commands import parse
 from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
-
-if TYPE_CHECKING:
-  from capsjax.runs.config import Config
+from capsjax.runs.config import Config
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +97,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 def _load(
   options: argparse.Namespace, overrides: Sequence[str]
-) -> dict[Path, 'Config']:
+) -> dict[Path, Config]:
   """Returns the configuration of each run, keyed by its folder."""
   from capsjax.runs import configuration
   from capsjax.runs.folder import RunFolder

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 import jax
 
 from capsjax.errors import UserError
+from capsjax.examples import DeviceData
 from capsjax.runs import (
   Config,
   Experiment,
@@ -154,7 +155,7 @@ def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
       stack_states([start.state for start in starts]),
       plan=plan,
       train_fn=create_train_fn(experiment, keys),
-      data=experiment.data_of(experiment.dataset.train),
+      data=_data_on_device(experiment),
       order_key=keys.order,
       evaluate=members.evaluate,
       best=None,
@@ -164,3 +165,14 @@ def _train(experiment: Experiment, starts: Sequence[Start]) -> bool:
       agree=experiment.devices.agree,
     )
   return int(state.step) >= plan.num_steps
+
+
+def _data_on_device(experiment: Experiment) -> DeviceData:
+  """Returns the training split on the device, but not on a mesh.
+
+  JAX 0.7.2 cannot vmap gradients of convolutions over arrays that were on a
+  mesh, even of one device, as those of `experiment.data_of` are.
+  """
+  split = experiment.dataset.train
+  data = DeviceData(split.images, split.labels)
+  return jax.device_put(experiment.examples.arrange(data))

@@ -44,7 +44,9 @@ def test_lengths_differ_between_images():
 def test_couplings_leave_the_uniform_ones():
   """By as much as 72 capsules with a satisfied loss must, at least."""
   found = statistics()
-  assert found['class_capsules/largest_coupling_1'] == pytest.approx(0.1)
+  # Up to the rounding of a mean in float32.
+  uniform = pytest.approx(0.1, rel=1e-4)
+  assert found['class_capsules/largest_coupling_1'] == uniform
   assert found['class_capsules/largest_coupling_3'] > 0.11
 
 
