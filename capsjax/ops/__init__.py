@@ -1,7 +1,7 @@
 """Pure array functions: squash, routing, losses, masks, convolution.
 
-Every function takes arrays with any number of leading batch axes and works
-under `jit`, `vmap`, `grad` and `pmap`, in float32, bfloat16 and float64. None
+Every function takes arrays with any number of leading batch axes, in float16,
+bfloat16, float32 or float64, and works under every transformation of JAX. None
 of them needs Flax. Precision is stated for a CPU; on a GPU or TPU it follows
 `jax.default_matmul_precision`.
 

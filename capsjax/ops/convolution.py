@@ -8,10 +8,7 @@ products instead, over patches or over Fourier transforms of tiles (see
 are slow, it first splits the strides into phases (see `phases.py`).
 """
 
-import functools
 import math
-from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 from jax import lax
@@ -23,7 +20,8 @@ from capsjax.ops import (
   phases,
 )
 from capsjax.ops.convolution_cost import choose_tile
-from capsjax.ops.manual_axes import sum_like
+from capsjax.ops.operation import Method, Operation
+from capsjax.ops.precision import at_least_float32
 from capsjax.ops.sizes import assumed_size
 from capsjax.ops.window import Window
 
@@ -62,50 +60,38 @@ def convolution(
       f'{image_shape[:2]} with padding {padding!r}'
     )
   flat = inputs.reshape(math.prod(batch), *image_shape)
-  outputs = _convolution(window, flat, kernel)
+  (outputs,) = _convolution(window, flat, kernel)
   return outputs.reshape(*batch, *outputs.shape[1:])
 
 
-# The platform is chosen separately in the forward and the backward pass:
-# differentiating through the choice would save the residuals of all platforms.
-# The backward pass recomputes patches and transforms, since as residuals they
-# would be kept on every platform. That is free if one program contains both
-# passes: XLA merges equal computations.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _convolution(window, inputs, kernel):
-  return lax.platform_dependent(
-    inputs,
-    kernel,
-    cpu=_cpu_method(window, inputs, kernel).forward,
-    cuda=functools.partial(_on_cuda, window),
-    default=functools.partial(_direct, window),
-  )
+def _choose(platform, window, inputs, kernel):
+  if platform == 'cpu':
+    return _choose_on_cpu(window, inputs, kernel)
+  return Method(_on_cuda if platform == 'cuda' else _direct)
 
 
-def _forward(window, inputs, kernel):
-  return _convolution(window, inputs, kernel), (inputs, kernel)
-
-
-def _backward(window, saved, cotangent):
-  def derived(forward, inputs, kernel, cotangent):
-    return jax.vjp(functools.partial(forward, window), inputs, kernel)[1](
-      cotangent
+def _choose_on_cpu(window, inputs, kernel):
+  tile = choose_tile(window, assumed_size(inputs.shape[0]), *kernel.shape[2:])
+  if tile is not None:
+    return Method(
+      _widely(bilinear.forward, tile), _widely(bilinear.backward, tile)
     )
-
-  def on_cpu(inputs, kernel, cotangent):
-    gradients = _cpu_method(window, *saved).backward(inputs, kernel, cotangent)
-    return sum_like(gradients, (inputs, kernel))
-
-  return lax.platform_dependent(
-    *saved,
-    cotangent,
-    cpu=on_cpu,
-    cuda=functools.partial(derived, _on_cuda),
-    default=functools.partial(derived, _direct),
-  )
+  # XLA's own is faster forward, unless it has to transpose a large kernel.
+  is_large = kernel.size > patches.size(window, inputs)
+  forward = patches.forward if is_large else _direct
+  return Method(_widely(forward), _widely(patches.backward))
 
 
-_convolution.defvjp(_forward, _backward)
+def _widely(function, *first):
+  """Computes in float32 at least: sums in half precision would lose bits."""
+
+  def call(window, *arrays):
+    dtype = arrays[0].dtype
+    wide = [array.astype(at_least_float32(dtype)) for array in arrays]
+    results = function(window, *first, *wide)
+    return jax.tree.map(lambda result: result.astype(dtype), results)
+
+  return call
 
 
 def _direct(window, inputs, kernel):
@@ -130,22 +116,9 @@ def _on_cuda(window, inputs, kernel):
   return _direct(window, inputs, kernel)
 
 
-class _Method(NamedTuple):
-  """A way to compute a convolution and, from a cotangent, its gradients."""
-
-  forward: Callable[..., jax.Array]
-  backward: Callable[..., tuple[jax.Array, jax.Array]]
-
-
-def _cpu_method(window, inputs, kernel):
-  """Returns the cheapest method for these shapes."""
-  tile = choose_tile(window, assumed_size(inputs.shape[0]), *kernel.shape[2:])
-  partial = functools.partial
-  if tile is None:
-    return _Method(
-      partial(patches.forward, window), partial(patches.backward, window)
-    )
-  return _Method(
-    partial(bilinear.forward, window, tile),
-    partial(bilinear.backward, window, tile),
-  )
+_convolution = Operation(
+  name='convolution',
+  argument_axes=(0, None),
+  result_axes=(0,),
+  choose=_choose,
+)

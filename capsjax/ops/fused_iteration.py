@@ -13,104 +13,112 @@ is formed: one product with it gives the inputs' gradient, another the kernel's.
 The batch is the last axis, which makes the arithmetic contiguous.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
 
-from capsjax.ops.manual_axes import sum_like
 from capsjax.ops.precision import at_least_float32
 from capsjax.ops.routing import compute_couplings
-from capsjax.ops.routing_blocks import Blocks
+from capsjax.ops.routing_blocks import (
+  Blocks,
+  join_blocks,
+  split_couplings,
+  split_into_blocks,
+)
 
 
 class Options(NamedTuple):
-  """Options that are known when the iteration is compiled."""
+  """Options that are known when the iteration is compiled.
+
+  Attributes:
+    leaky: as for `fused_dynamic_routing`, like the next two.
+    stop_gradient: treats the couplings as constants.
+    block_bytes: the most memory for one block of input capsules.
+    may_form_votes: whether votes may be formed where that is faster.
+  """
 
   leaky: bool
   stop_gradient: bool
-  keep_couplings: bool
+  block_bytes: int
+  may_form_votes: bool
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def fused_iteration(
-  blocks: Blocks,
-  capsules_sum: Float[Array, 'out_caps out_dim batch'],
-  options: Options,
-) -> tuple[
-  Float[Array, 'out_caps out_dim batch'],
-  Float[Array, 'blocks out_caps block_caps batch'] | None,
-]:
-  """Computes couplings from the capsules so far, then preactivations.
+def forward(options, inputs, kernel, capsules_sum, log_priors=None):
+  """Computes preactivations, and couplings `[out_caps, in_caps, batch]`."""
+  blocks = split_into_blocks(inputs, kernel, log_priors, options.block_bytes)
+  dtype, vectors = inputs.dtype, capsules_sum.transpose(1, 2, 0)
 
-  Args:
-    blocks: the result of `split_into_blocks`.
-    capsules_sum: the sum of the capsules of all previous iterations. The
-      routing logits are the log priors plus the votes' agreement with this sum.
-    options: as for `fused_dynamic_routing`.
-
-  Returns:
-    Preactivations, and the couplings if `options.keep_couplings`, else None.
-  """
-  preactivations, couplings = _forward(blocks, capsules_sum, options)
-  return preactivations, couplings if options.keep_couplings else None
-
-
-def _forward(blocks, capsules_sum, options):
   def add_block(total, block):
-    routing_logits = _agreement(block, capsules_sum)
+    routing_logits = _agreement(block, vectors)
     if block.log_priors is not None:
       routing_logits += block.log_priors.astype(routing_logits.dtype)
     couplings = compute_couplings(routing_logits, leaky=options.leaky, axis=0)
-    couplings = couplings.astype(capsules_sum.dtype)
+    couplings = couplings.astype(dtype)
     return total + _weighted_sum(block, couplings), couplings
 
   # A half-precision sum over many blocks would lose bits.
-  zero = jnp.zeros_like(capsules_sum, at_least_float32(capsules_sum.dtype))
+  zero = jnp.zeros_like(vectors, at_least_float32(dtype))
   preactivations, couplings = lax.scan(add_block, zero, blocks)
-  return preactivations.astype(capsules_sum.dtype), couplings
+  return (
+    preactivations.astype(dtype).transpose(2, 0, 1),
+    join_blocks(couplings, inputs.shape[1]),
+  )
 
 
-def _forward_with_residuals(blocks, capsules_sum, options):
-  preactivations, couplings = _forward(blocks, capsules_sum, options)
-  wanted = couplings if options.keep_couplings else None
-  return (preactivations, wanted), (blocks, capsules_sum, couplings)
+def backward(options, inputs, kernel, capsules_sum, *others):
+  """Computes the gradients.
 
+  Args:
+    options: as for `fused_iteration`.
+    inputs: as for `fused_iteration`.
+    kernel: as for `fused_iteration`.
+    capsules_sum: as for `fused_iteration`.
+    *others: the log priors, if there are any; the couplings; the cotangents of
+      preactivations and couplings.
+  """
+  *log_priors, couplings, preactivations_grad, couplings_grad = others
 
-def _backward(options, residuals, cotangents):
-  blocks, capsules_sum, all_couplings = residuals
-  preactivations_grad, all_couplings_grad = cotangents
-  dtype, wide = capsules_sum.dtype, at_least_float32(capsules_sum.dtype)
+  def split(inputs, kernel, log_priors=None):
+    return split_into_blocks(inputs, kernel, log_priors, options.block_bytes)
+
+  blocks, join = jax.vjp(split, inputs, kernel, *log_priors)
+  dtype, wide = inputs.dtype, at_least_float32(inputs.dtype)
+  vectors = capsules_sum.transpose(1, 2, 0)
+  if preactivations_grad is None:
+    vectors_grad = jnp.zeros_like(vectors)
+  else:
+    vectors_grad = preactivations_grad.transpose(1, 2, 0)
 
   def add_block(total, xs):
     block, couplings, wanted_grad = xs
-    couplings_grad = _agreement(block, preactivations_grad)
+    couplings_grad = _agreement(block, vectors_grad)
     if wanted_grad is not None:
       couplings_grad += wanted_grad.astype(wide)
     shares = couplings.astype(wide) * couplings_grad
     logits_grad = shares - couplings.astype(wide) * shares.sum(0, keepdims=True)
     logits_grad = logits_grad.astype(dtype)
 
-    votes_grad = _outer_product(couplings, preactivations_grad)
+    votes_grad = _outer_product(couplings, vectors_grad)
     if not options.stop_gradient:
-      votes_grad += _outer_product(logits_grad, capsules_sum)
+      votes_grad += _outer_product(logits_grad, vectors)
       total += _weighted_sum(block, logits_grad)
     log_priors_grad = (
       None if block.log_priors is None else logits_grad.sum(-1, keepdims=True)
     )
     return total, _blocks_grad(block, votes_grad, log_priors_grad)
 
-  zero = jnp.zeros_like(capsules_sum, wide)
-  xs = (blocks, all_couplings, all_couplings_grad)
+  xs = (
+    blocks,
+    split_couplings(couplings, blocks),
+    None if couplings_grad is None else split_couplings(couplings_grad, blocks),
+  )
+  zero = jnp.zeros_like(vectors, wide)
   capsules_sum_grad, blocks_grad = lax.scan(add_block, zero, xs)
-  gradients = blocks_grad, capsules_sum_grad.astype(dtype)
-  return sum_like(gradients, (blocks, capsules_sum))
-
-
-fused_iteration.defvjp(_forward_with_residuals, _backward)
+  inputs_grad, kernel_grad, *log_priors_grad = join(blocks_grad)
+  capsules_sum_grad = capsules_sum_grad.astype(dtype).transpose(2, 0, 1)
+  return inputs_grad, kernel_grad, capsules_sum_grad, *log_priors_grad
 
 
 def _agreement(block, vectors):

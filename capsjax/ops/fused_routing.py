@@ -19,7 +19,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from capsjax.ops.fused_iteration import Options, fused_iteration
+from capsjax.ops.fused_iteration import Options
+from capsjax.ops.fused_operations import fused_iteration, weighted_votes_sum
 from capsjax.ops.routing import (
   SquashFn,
   check_num_iterations,
@@ -27,7 +28,6 @@ from capsjax.ops.routing import (
   compute_votes,
   dynamic_routing,
 )
-from capsjax.ops.routing_blocks import join_blocks, split_into_blocks
 from capsjax.ops.sizes import assumed_size
 from capsjax.ops.squash import squash
 
@@ -60,10 +60,10 @@ def fused_dynamic_routing(
 ):
   """`dynamic_routing(compute_votes(inputs, kernel))`, fast on every platform.
 
-  On an NVIDIA GPU, votes of up to 512 MiB are formed. Otherwise they never are,
-  which saves memory. The gradient is then a custom reverse-mode rule, so
-  forward-mode derivatives (`jax.jvp`) need the two functions above. The
-  platform is the one that the program is compiled for.
+  On an NVIDIA GPU, votes of up to 512 MiB are formed, and on a CPU those of up
+  to 8 examples. Otherwise they never are, which saves memory. The platform is
+  the one that the program is compiled for, and `vmap` over examples counts as a
+  batch.
 
   Args:
     inputs: capsules `u_i` of the layer below.
@@ -78,7 +78,7 @@ def fused_dynamic_routing(
     block_bytes: the most memory for one block of input capsules, counted as
       `max(in_dim, out_dim)` numbers for each pair of capsules; a block has at
       least one input capsule. If None, 1.5 MiB on a CPU and 256 MiB elsewhere.
-      If given, no votes are formed on a GPU either.
+      If given, no votes are formed on any platform.
 
   Returns:
     Output capsules `v_j`; with `return_couplings`, a pair of the capsules and
@@ -113,13 +113,13 @@ def fused_dynamic_routing(
       return_couplings=return_couplings,
     )
 
-  def by_blocks(block_bytes):
+  def by_blocks(block_bytes, *, may_form_votes=False):
     return functools.partial(
       _route_by_blocks,
       num_iterations=num_iterations,
-      options=Options(leaky, stop_gradient, return_couplings),
+      options=Options(leaky, stop_gradient, block_bytes, may_form_votes),
       squash_fn=squash_fn,
-      block_bytes=block_bytes,
+      return_couplings=return_couplings,
     )
 
   arrays = flat_inputs, kernel, bias, log_priors
@@ -133,7 +133,7 @@ def fused_dynamic_routing(
     elsewhere = by_blocks(_BLOCK_BYTES_ELSEWHERE)
     routed = lax.platform_dependent(
       *arrays,
-      cpu=by_blocks(_BLOCK_BYTES_ON_CPU),
+      cpu=by_blocks(_BLOCK_BYTES_ON_CPU, may_form_votes=True),
       cuda=_saving_nothing(by_votes if holds_votes else elsewhere),
       default=_saving_nothing(elsewhere),
     )
@@ -166,7 +166,7 @@ def _route_by_blocks(
   num_iterations,
   options,
   squash_fn,
-  block_bytes,
+  return_couplings,
 ):
   """Routes inputs `[batch, in_caps, in_dim]` without forming their votes."""
   in_caps, out_caps = kernel.shape[:2]
@@ -182,22 +182,19 @@ def _route_by_blocks(
     else log_priors,
     leaky=options.leaky,
   )
-  capsules = activate(_weighted_votes_sum(inputs, kernel, couplings))
+  capsules = activate(weighted_votes_sum(inputs, kernel, couplings, options))
   all_couplings = [
     jnp.broadcast_to(couplings, (inputs.shape[0], in_caps, out_caps))
   ]
-  if num_iterations > 1:
-    blocks = split_into_blocks(inputs, kernel, log_priors, block_bytes)
   capsules_sum = capsules
   for _ in range(num_iterations - 1):
-    preactivations, block_couplings = fused_iteration(
-      blocks, capsules_sum.transpose(1, 2, 0), options
+    preactivations, couplings = fused_iteration(
+      inputs, kernel, log_priors, capsules_sum, options
     )
-    capsules = activate(preactivations.transpose(2, 0, 1))
+    capsules = activate(preactivations)
     capsules_sum += capsules
-    if block_couplings is not None:
-      all_couplings.append(join_blocks(block_couplings)[:, :in_caps])
-  if not options.keep_couplings:
+    all_couplings.append(couplings)
+  if not return_couplings:
     return capsules
   return capsules, jnp.stack(all_couplings)
 
@@ -214,23 +211,3 @@ def _require_fit(inputs, kernel):
       f'inputs are {inputs.dtype} and the kernel is {kernel.dtype}; give them '
       'one dtype'
     )
-
-
-def _weighted_votes_sum(inputs, kernel, couplings):
-  """Sums the votes, weighted the same for every example.
-
-  Args:
-    inputs: `[batch, in_caps, in_dim]`.
-    kernel: `[in_caps, out_caps, in_dim, out_dim]`.
-    couplings: `[in_caps or 1, out_caps]`.
-
-  Returns:
-    `[batch, out_caps, out_dim]`.
-  """
-  in_caps, out_caps, in_dim, out_dim = kernel.shape
-  weighted = kernel * couplings[..., None, None]
-  # Not an einsum: XLA would transpose the inputs too.
-  matrix = weighted.swapaxes(1, 2).reshape(in_caps * in_dim, -1)
-  return (inputs.reshape(inputs.shape[0], in_caps * in_dim) @ matrix).reshape(
-    inputs.shape[0], out_caps, out_dim
-  )

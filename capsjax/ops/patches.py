@@ -5,15 +5,25 @@ suits few input channels, small kernels, or small batches.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.sizes import assumed_size
 from capsjax.ops.window import Window
 
 Patches = Float[Array, 'out_height out_width batch taps_and_in_channels']
+
+
+def size(
+  window: Window, inputs: Float[Array, 'batch height width in_channels']
+) -> int:
+  """Returns how many numbers the patches hold."""
+  batch, channels = assumed_size(inputs.shape[0]), inputs.shape[-1]
+  return batch * math.prod((*window.outputs, *window.kernel, channels))
 
 
 def forward(

@@ -72,11 +72,21 @@ def _even_block(in_caps, most):
   return -(-in_caps // blocks)
 
 
+def split_couplings(
+  couplings: Float[Array, 'out_caps in_caps batch'], blocks: Blocks
+) -> Float[Array, 'blocks out_caps block_caps batch']:
+  """Splits couplings, or their gradient, as `blocks` are."""
+  count, block = blocks.inputs.shape[:2]
+  out_caps, in_caps, batch = couplings.shape
+  padding = [(0, 0), (0, count * block - in_caps), (0, 0)]
+  padded = jnp.pad(couplings, padding)
+  return padded.reshape(out_caps, count, block, batch).swapaxes(0, 1)
+
+
 def join_blocks(
-  couplings: Float[Array, 'blocks out_caps block_caps batch'],
-) -> Float[Array, 'batch padded_in_caps out_caps']:
-  """Arranges couplings as `dynamic_routing` does, but keeps the padding."""
-  blocks, out_caps, block, batch = couplings.shape
-  return couplings.transpose(3, 0, 2, 1).reshape(
-    batch, blocks * block, out_caps
-  )
+  couplings: Float[Array, 'blocks out_caps block_caps batch'], in_caps: int
+) -> Float[Array, 'out_caps in_caps batch']:
+  """Undoes `split_couplings`."""
+  count, out_caps, block, batch = couplings.shape
+  joined = couplings.swapaxes(0, 1).reshape(out_caps, count * block, batch)
+  return joined[:, :in_caps]

@@ -17,7 +17,12 @@ def plain(inputs, kernel, **options):
 
 
 # Every routing function of inputs and kernel; all of them get every test.
-ENTRIES = {'plain': plain, 'fused': ops.fused_dynamic_routing}
+# The fused one forms the votes of few examples, unless told a size of blocks.
+ENTRIES = {
+  'plain': plain,
+  'fused': ops.fused_dynamic_routing,
+  'blocks': functools.partial(ops.fused_dynamic_routing, block_bytes=2**20),
+}
 
 BIAS = np.random.default_rng(10).normal(size=(OUT_CAPS, OUT_DIM))
 LOG_PRIORS = np.random.default_rng(11).normal(size=(IN_CAPS, OUT_CAPS))

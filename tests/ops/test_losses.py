@@ -105,19 +105,6 @@ def test_margin_loss_is_never_reduced_over_examples(batch):
   )
 
 
-@pytest.mark.parametrize('transform', [jax.jit, jax.vmap])
-def test_transforms_equal_the_plain_call(transform):
-  pairs = {
-    ops.margin_loss: (some_lengths(), TARGETS),
-    ops.reconstruction_loss: tuple(some_images(3)),
-  }
-  for function, arrays in pairs.items():
-    arrays = [jnp.asarray(array) for array in arrays]
-    np.testing.assert_allclose(
-      transform(function)(*arrays), function(*arrays), rtol=1e-6
-    )
-
-
 @pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
 def test_narrow_dtypes_are_kept(dtype):
   lengths = jnp.asarray(some_lengths(), dtype)

@@ -85,19 +85,3 @@ def test_only_capsules_that_are_kept_have_a_gradient():
   mask = jnp.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
   gradient = jax.grad(lambda c: jnp.sum(ops.mask_capsules(c, mask)))(capsules)
   np.testing.assert_array_equal(gradient, np.repeat(mask[..., None], 4, -1))
-
-
-@pytest.mark.parametrize('transform', [jax.jit, jax.vmap])
-def test_transforms_equal_the_plain_call(transform):
-  lengths = jnp.asarray(some_lengths(4))
-
-  def decode_input(lengths):
-    capsules = jnp.stack([lengths, 2 * lengths], -1)
-    masks = ops.longest_mask(lengths), ops.top_k_mask(lengths, k=2)
-    return [ops.mask_capsules(capsules, mask) for mask in masks]
-
-  expected = decode_input(lengths)
-  for found, other in zip(
-    transform(decode_input)(lengths), expected, strict=True
-  ):
-    np.testing.assert_array_equal(found, other)

@@ -117,16 +117,6 @@ def test_vmap_and_pmap_equal_the_plain_call(entry, option, transform):
     np.testing.assert_allclose(np.asarray(array), other, atol=1e-6)
 
 
-@each_entry
-def test_vmap_over_kernels_equals_a_loop(entry):
-  inputs, _ = example(2)
-  kernels = np.stack([example(seed=seed)[1] for seed in range(3)])
-  mapped = jax.jit(jax.vmap(ENTRIES[entry], (None, 0)))
-  found = mapped(as_jax(inputs), as_jax(kernels))
-  looped = [route(entry, inputs, kernel)[0] for kernel in kernels]
-  np.testing.assert_allclose(found, np.stack(looped), atol=1e-6)
-
-
 @each_option
 @each_entry
 def test_couplings_sum_to_one_over_the_parents(entry, option):

@@ -12,6 +12,7 @@ from capsjax import ops
 
 RNG = np.random.default_rng(0)
 BATCH, REPLICATED = PartitionSpec('devices'), PartitionSpec()
+IN_CAPS, OUT_CAPS = BATCH, PartitionSpec(None, 'devices')
 
 
 def normal(*shape):
@@ -25,7 +26,7 @@ def plain_routing(inputs, kernel):
 # Blocks smaller than the layer, so that there is a loop over them.
 in_blocks = functools.partial(ops.fused_dynamic_routing, block_bytes=1000)
 convolve = functools.partial(ops.convolution, strides=(2, 2), padding='VALID')
-ROUTED = normal(4, 12, 4), normal(12, 5, 4, 6)
+ROUTED = normal(4, 12, 4), normal(12, 6, 4, 5)
 CASES = {
   'plain routing': (plain_routing, *ROUTED),
   'fused routing': (ops.fused_dynamic_routing, *ROUTED),
@@ -71,9 +72,11 @@ def test_a_shared_batch_gives_the_same(case):
   assert_close(jax.jit(shared)(inputs, kernel), expected(inputs, kernel))
 
 
-# Over the batch, or over the input capsules of the kernel.
+# Over the batch, or over the input or output capsules of the kernel.
 SPECS = [(case, BATCH, REPLICATED) for case in CASES]
-SPECS += [(case, REPLICATED, BATCH) for case in CASES if 'routing' in case]
+for case in CASES:
+  if 'routing' in case:
+    SPECS += [(case, REPLICATED, IN_CAPS), (case, REPLICATED, OUT_CAPS)]
 
 
 @pytest.mark.parametrize(('case', 'inputs_spec', 'kernel_spec'), SPECS)
@@ -88,12 +91,16 @@ def test_shardings_of_jit_give_the_same(case, inputs_spec, kernel_spec):
   assert_close(step(*placed), step(inputs, kernel))
 
 
-@pytest.mark.parametrize('case', [c for c in CASES if 'routing' in c])
-def test_routing_on_a_mesh_of_explicit_axes(case):
+@each_case
+def test_axes_of_explicit_type_give_the_same(case):
   function, inputs, kernel = CASES[case]
   explicit = mesh(AxisType.Explicit)
+  step = jax.jit(functools.partial(loss_and_gradients, function))
   with jax.set_mesh(explicit):
     placed = jax.device_put(inputs, NamedSharding(explicit, BATCH))
     everywhere = jax.device_put(kernel, NamedSharding(explicit, REPLICATED))
-    found = jax.jit(function)(placed, everywhere)
-  assert_close(found, jax.jit(function)(inputs, kernel))
+    outputs = jax.jit(function)(placed, everywhere)
+    found = step(placed, everywhere)
+  assert outputs.sharding.spec[0] == 'devices'
+  assert_close(outputs, jax.jit(function)(inputs, kernel))
+  assert_close(found, step(inputs, kernel))

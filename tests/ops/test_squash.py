@@ -174,18 +174,6 @@ def test_axis_is_that_of_the_vectors(name, axis):
   np.testing.assert_allclose(result, expected(vectors, axis=axis), rtol=1e-5)
 
 
-@each_function
-def test_transforms_equal_the_plain_call(name):
-  function, expected = FUNCTIONS[name]
-  vectors = np.random.default_rng(2).normal(size=(2, 3, 5)).astype(np.float32)
-  plain = function(jnp.asarray(vectors))
-  np.testing.assert_allclose(plain, expected(vectors), rtol=1e-5)
-  for transform in (jax.jit, jax.vmap, jax.pmap):
-    np.testing.assert_allclose(
-      np.asarray(transform(function)(jnp.asarray(vectors))), plain, rtol=1e-6
-    )
-
-
 def hessian(function, vector):
   return np.asarray(jax.jit(jax.hessian(function))(jnp.asarray(vector)))
 
