@@ -33,11 +33,12 @@ class Decoder(nn.Module):
     self, capsules: Float[Array, '*batch num_capsules dim']
   ) -> Float[Array, '*batch height width channels']:
     """Decodes masked capsules, zero except for the chosen ones, to images."""
-    hidden = capsules.reshape(*capsules.shape[:-2], -1)
+    *batch, num_capsules, dim = capsules.shape
+    hidden = capsules.reshape(*batch, num_capsules * dim)
     for size in self.hidden_sizes:
       hidden = nn.relu(self._dense(size)(hidden))
     pixels = nn.sigmoid(self._dense(math.prod(self.image_shape))(hidden))
-    return pixels.reshape(*capsules.shape[:-2], *self.image_shape)
+    return pixels.reshape(*batch, *self.image_shape)
 
   def _dense(self, size):
     return nn.Dense(

@@ -1,5 +1,6 @@
 """The first capsule layer: from pixels or feature maps to capsules."""
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -26,6 +27,9 @@ class PrimaryCapsules(nn.Module):
     scale: multiplies the cell's output before the bias is added. The scale of
       the official code's single routing step over the types is `1 / num_types`.
     use_bias: whether to add a bias to each type and dimension.
+    num_grid_axes: the number of axes between batch and channels: 2 for images;
+      1 for sequences and 3 for volumes, which need a cell.
+    keep_grid: whether the output keeps these axes, for convolutional capsules.
     squash_fn: the non-linearity.
     kernel_init: initialises the kernel of the default cell.
     bias_init: initialises the bias.
@@ -41,6 +45,8 @@ class PrimaryCapsules(nn.Module):
   cell: nn.Module | None = None
   scale: float = 1.0
   use_bias: bool = True
+  num_grid_axes: int = 2
+  keep_grid: bool = False
   squash_fn: ops.SquashFn = ops.squash
   kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
   bias_init: nn.initializers.Initializer = nn.initializers.zeros
@@ -49,9 +55,22 @@ class PrimaryCapsules(nn.Module):
 
   @nn.compact
   def __call__(
-    self, inputs: Float[Array, '*batch height width channels']
-  ) -> Float[Array, '*batch num_capsules capsule_dim']:
-    """Maps feature maps to capsules, ordered by position and then by type."""
+    self, inputs: Float[Array, '*batch_and_grid channels']
+  ) -> Float[Array, '... capsule_dim']:
+    """Maps feature maps to capsules, ordered by position and then by type.
+
+    Args:
+      inputs: `[*batch, *grid, channels]`; of images `[*batch, height, width,
+        channels]`.
+
+    Returns:
+      Capsules `[*batch, num_capsules, capsule_dim]`, or `[*batch, *grid,
+      num_types, capsule_dim]` with `keep_grid`.
+
+    Raises:
+      ValueError: if the cell gives another number of channels, or is a
+        convolution over another number of axes.
+    """
     cell = self.cell
     if cell is None:
       cell = Convolution(
@@ -65,20 +84,40 @@ class PrimaryCapsules(nn.Module):
         param_dtype=self.param_dtype,
         name='cell',
       )
-    features = cell(inputs)
-    shape = (self.num_types, self.capsule_dim)
-    if features.shape[-1] != self.num_types * self.capsule_dim:
-      raise ValueError(
-        f'the cell must give num_types * capsule_dim = '
-        f'{self.num_types * self.capsule_dim} channels, not '
-        f'{features.shape[-1]}'
-      )
-    preactivations = features.reshape(*features.shape[:-1], *shape)
-    if self.scale != 1:  # multiplying by 1 would cost a pass over memory
-      preactivations *= self.scale
+    require_grid(cell, self.num_grid_axes)
+    features, bias = cell(inputs), None
     if self.use_bias:
+      shape = self.num_types, self.capsule_dim
       bias = self.param('bias', self.bias_init, shape, self.param_dtype)
-      bias = bias.astype(preactivations.dtype)
-      preactivations += jnp.broadcast_to(bias, preactivations.shape)
-    capsules = self.squash_fn(preactivations)
-    return capsules.reshape(*inputs.shape[:-3], -1, self.capsule_dim)
+      bias = bias.astype(features.dtype)
+    capsules = ops.primary_capsules(
+      features,
+      bias,
+      num_types=self.num_types,
+      capsule_dim=self.capsule_dim,
+      scale=self.scale,
+      squash_fn=self.squash_fn,
+    )
+    if self.keep_grid:
+      return capsules
+    return flatten_grid(capsules, self.num_grid_axes)
+
+
+def require_grid(cell: Any, num_grid_axes: int) -> None:
+  """Refuses a convolution over another number of axes than the grid has."""
+  num_axes = len(getattr(cell, 'kernel_size', ())) or num_grid_axes
+  if num_axes != num_grid_axes:
+    raise ValueError(
+      f'the cell is a convolution over {num_axes} axes; set '
+      f'num_grid_axes={num_axes}'
+    )
+
+
+def flatten_grid(
+  capsules: Float[Array, '*batch_and_grid num_types capsule_dim'],
+  num_grid_axes: int,
+) -> Float[Array, '*batch num_capsules capsule_dim']:
+  """Makes one axis of the grid and the types."""
+  batch = capsules.shape[: -2 - num_grid_axes]
+  num_capsules = math.prod(capsules.shape[len(batch) : -1])
+  return capsules.reshape(*batch, num_capsules, capsules.shape[-1])

@@ -1,5 +1,6 @@
 """The convolutional baselines of the paper (sections 5 and 6)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 
 from capsjax import layers
 from capsjax.models.outputs import ModelOutput
+from capsjax.ops.arguments import require_images
 
 
 class BaselineCNN(nn.Module):
@@ -41,8 +43,8 @@ class BaselineCNN(nn.Module):
   @nn.compact
   def __call__(
     self,
-    images: Float[Array, 'batch height width channels'],
-    targets: Float[Array, 'batch *num_objects num_classes'] | None = None,
+    images: Float[Array, '*batch height width channels'],
+    targets: Float[Array, '... num_classes'] | None = None,
     *,
     train: bool = False,
   ) -> ModelOutput:
@@ -57,6 +59,7 @@ class BaselineCNN(nn.Module):
       Scores: the logits.
     """
     del targets
+    require_images(images)
     hidden = images
     window = (self.pool_size, self.pool_size)
     for features, size in zip(
@@ -68,7 +71,8 @@ class BaselineCNN(nn.Module):
       hidden = nn.relu(layer(hidden))
       if self.pool_size > 1:
         hidden = nn.max_pool(hidden, window, window)
-    hidden = hidden.reshape(images.shape[0], -1)
+    batch = images.shape[:-3]
+    hidden = hidden.reshape(*batch, math.prod(hidden.shape[-3:]))
     for size in self.dense_sizes:
       hidden = nn.relu(nn.Dense(size, dtype=self.dtype)(hidden))
     hidden = nn.Dropout(self.dropout_rate, deterministic=not train)(hidden)

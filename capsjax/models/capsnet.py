@@ -10,8 +10,10 @@ from jaxtyping import Array, Float
 
 from capsjax import layers, ops
 from capsjax.models import initializers
+from capsjax.models.decoding import capsules_to_decode
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.strides import bounded_strides
+from capsjax.ops.arguments import require_images
 
 # Fields of the convolution that `primary_cell` replaces.
 _OF_PRIMARY_CONVOLUTION = (
@@ -94,8 +96,8 @@ class CapsNet(nn.Module):
   @nn.compact
   def __call__(
     self,
-    images: Float[Array, 'batch height width channels'],
-    targets: Float[Array, 'batch *num_objects num_classes'] | None = None,
+    images: Float[Array, '*batch height width channels'],
+    targets: Float[Array, '... num_classes'] | None = None,
     *,
     train: bool = False,
   ) -> ModelOutput:
@@ -115,6 +117,7 @@ class CapsNet(nn.Module):
       decoder, reconstructions: one per image, or one per object.
     """
     del train
+    require_images(images)
     conv_strides, primary_strides = self.strides(images.shape[-3:])
     features = nn.relu(self._convolution('conv', conv_strides)(images))
     primary_capsules = self._primary_capsules(
@@ -131,19 +134,14 @@ class CapsNet(nn.Module):
     scores = ops.lengths(capsules)
     if not self.has_decoder:
       return ModelOutput(scores, capsules)
-    if targets is None and self.num_labels == 1:
-      targets = ops.longest_mask(scores)
-    elif targets is None:
-      targets = ops.top_k_masks(scores, k=self.num_labels)
-    chosen = capsules
-    if targets.ndim > scores.ndim:
-      chosen = capsules[:, None].repeat(targets.shape[1], 1)
-    decoder = self.decoder(images.shape[-3:])
-    reconstructions = decoder(ops.mask_capsules(chosen, targets))
+    chosen = capsules_to_decode(
+      capsules, scores, targets, num_labels=self.num_labels
+    )
+    reconstructions = self.create_decoder(images.shape[-3:])(chosen)
     return ModelOutput(scores, capsules, reconstructions.astype(jnp.float32))
 
   @nn.nowrap  # so that it can be called without the parameters
-  def decoder(self, image_shape: tuple[int, ...]) -> layers.Decoder:
+  def create_decoder(self, image_shape: tuple[int, ...]) -> layers.Decoder:
     """Returns the network's decoder; its parameters are `params['decoder']`."""
     return layers.Decoder(
       tuple(image_shape),

@@ -19,6 +19,7 @@ from capsjax.ops.masks import (
   top_k_mask,
   top_k_masks,
 )
+from capsjax.ops.primary import primary_capsules
 from capsjax.ops.routing import (
   SquashFn,
   compute_votes,
@@ -38,6 +39,7 @@ __all__ = [
   'longest_mask',
   'margin_loss',
   'mask_capsules',
+  'primary_capsules',
   'reconstruction_loss',
   'routing_iteration',
   'squash',

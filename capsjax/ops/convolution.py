@@ -19,6 +19,7 @@ from capsjax.ops import (
   patches,
   phases,
 )
+from capsjax.ops.arguments import require_floating
 from capsjax.ops.convolution_cost import choose_tile
 from capsjax.ops.operation import Method, Operation
 from capsjax.ops.precision import at_least_float32
@@ -47,9 +48,10 @@ def convolution(
     relative error of 1e-5.
 
   Raises:
-    ValueError: if the padding is unknown, or the kernel is larger than an
-      unpadded image.
+    ValueError: if the padding is unknown, the kernel is larger than an unpadded
+      image, or the arrays do not fit together.
   """
+  _require_fit(inputs, kernel)
   batch, image_shape = inputs.shape[:-3], inputs.shape[-3:]
   if padding not in ('VALID', 'SAME'):
     raise ValueError(f"padding must be 'VALID' or 'SAME', not {padding!r}")
@@ -62,6 +64,21 @@ def convolution(
   flat = inputs.reshape(math.prod(batch), *image_shape)
   (outputs,) = _convolution(window, flat, kernel)
   return outputs.reshape(*batch, *outputs.shape[1:])
+
+
+def _require_fit(inputs, kernel):
+  require_floating(inputs=inputs, kernel=kernel)
+  if kernel.ndim != 4 or inputs.ndim < 3 or inputs.shape[-1] != kernel.shape[2]:
+    raise ValueError(
+      'inputs must be [*batch, height, width, in_channels] and the kernel '
+      '[kernel_height, kernel_width, in_channels, out_channels]; their shapes '
+      f'are {inputs.shape} and {kernel.shape}'
+    )
+  if inputs.dtype != kernel.dtype:
+    raise ValueError(
+      f'inputs are {inputs.dtype} and the kernel is {kernel.dtype}; give them '
+      'one dtype'
+    )
 
 
 def _choose(platform, window, inputs, kernel):

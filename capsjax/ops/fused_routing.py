@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.arguments import require_floating
 from capsjax.ops.fused_iteration import Options
 from capsjax.ops.fused_operations import fused_iteration, weighted_votes_sum
 from capsjax.ops.routing import (
@@ -200,6 +201,7 @@ def _route_by_blocks(
 
 
 def _require_fit(inputs, kernel):
+  require_floating(inputs=inputs, kernel=kernel)
   in_caps, _, in_dim, _ = kernel.shape
   if inputs.shape[-2:] != (in_caps, in_dim):
     raise ValueError(

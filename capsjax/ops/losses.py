@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from capsjax.ops.arguments import require_floating, require_same_shape
+
 
 def margin_loss(
   lengths: Float[Array, '*batch num_classes'],
@@ -27,9 +29,14 @@ def margin_loss(
   Returns:
     The loss of each example, at least 0.
 
+  Raises:
+    ValueError: if the shapes differ, or the lengths are integers.
+
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 4.
   """
+  require_floating(lengths=lengths)
+  require_same_shape(lengths=lengths, targets=targets)
   present = jnp.square(jnp.maximum(0, positive_margin - lengths))
   absent = jnp.square(jnp.maximum(0, lengths - negative_margin))
   losses = targets * present + down_weight * (1 - targets) * absent
@@ -49,5 +56,10 @@ def reconstruction_loss(
   Returns:
     The loss of each example, at least 0, before the paper's scaling by 0.0005
     (section 4.1).
+
+  Raises:
+    ValueError: if the shapes differ, or an array is one of integers.
   """
+  require_floating(reconstructions=reconstructions, images=images)
+  require_same_shape(reconstructions=reconstructions, images=images)
   return jnp.sum(jnp.square(reconstructions - images), (-3, -2, -1))

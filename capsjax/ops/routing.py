@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.arguments import require_floating
 from capsjax.ops.squash import squash
 
 # Maps preactivations [..., dim] to capsules of the same shape, length below 1.
@@ -26,6 +27,7 @@ def compute_votes(
   Returns:
     Votes `u^_j|i = W_ij u_i` (Eq. 2).
   """
+  require_floating(inputs=inputs, kernel=kernel)
   return jnp.einsum('...id,ijde->...ije', inputs, kernel)
 
 
@@ -132,6 +134,7 @@ def dynamic_routing(
     Procedure 1 and section 7.
   """
   check_num_iterations(num_iterations)
+  require_floating(votes=votes)
   logits_shape = votes.shape[:-1]
   # Without batch axes, so that XLA does not fold a large constant softmax.
   routing_logits = (

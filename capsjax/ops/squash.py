@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from capsjax.ops.arguments import require_floating
 from capsjax.ops.precision import at_least_float32
 
 # Traced once per shape and inlined into the caller: a network squashes in every
@@ -81,6 +82,7 @@ def lengths(
     capsule is below 1 and is the evidence that the entity is present (paper,
     section 2).
   """
+  require_floating(capsules=capsules)
   wide = capsules.astype(at_least_float32(capsules.dtype))
   return jnp.squeeze(_length(wide, axis), axis).astype(capsules.dtype)
 
@@ -103,6 +105,7 @@ def squash(
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 1.
   """
+  require_floating(preactivations=preactivations)
   wide = preactivations.astype(at_least_float32(preactivations.dtype))
   return _squash(wide, axis=axis).astype(preactivations.dtype)
 

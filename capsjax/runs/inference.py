@@ -93,7 +93,7 @@ class Inference:
   @functools.cached_property
   def _decode(self):
     experiment = self._experiment
-    decoder = experiment.model.decoder(experiment.image_shape)
+    decoder = experiment.model.create_decoder(experiment.image_shape)
 
     @jax.jit
     def decode(params, capsules, labels):

@@ -103,6 +103,34 @@ def test_images_need_no_batch_axis_and_may_have_two():
   np.testing.assert_allclose(two, capsules[:, None], atol=1e-6)
 
 
+def test_the_grid_can_be_kept():
+  variables = running.init(layer(), IMAGES)
+  capsules = running.apply(layer(), variables, IMAGES)
+  grid = running.apply(layer(keep_grid=True), variables, IMAGES)
+  assert grid.shape == (2, 3, 3, NUM_TYPES, CAPSULE_DIM)
+  np.testing.assert_array_equal(capsules, grid.reshape(capsules.shape))
+
+
+@pytest.mark.parametrize('rank', [1, 3])
+@pytest.mark.parametrize('batch', [(), (2,), (0,), (2, 3)])
+def test_sequences_and_volumes_have_a_cell_of_their_rank(rank, batch):
+  cell = nn.Conv(NUM_TYPES * CAPSULE_DIM, (3,) * rank, padding='VALID')
+  module = layer(cell=cell, num_grid_axes=rank)
+  inputs = jnp.ones((*batch, *[5] * rank, 4))
+  capsules = jax.eval_shape(
+    lambda: module.init_with_output(jax.random.key(0), inputs)[0]
+  )
+  assert capsules.shape == (*batch, 3**rank * NUM_TYPES, CAPSULE_DIM)
+
+
+@pytest.mark.parametrize('rank', [1, 3])
+def test_a_cell_of_another_rank_is_refused(rank):
+  """It would take the batch for a part of the grid, or the other way round."""
+  module = layer(cell=nn.Conv(NUM_TYPES * CAPSULE_DIM, (3,) * rank))
+  with pytest.raises(ValueError, match=f'set num_grid_axes={rank}'):
+    module.init(jax.random.key(0), jnp.ones((2, *[5] * rank, 4)))
+
+
 class Channels(nn.Module):
   """A cell without any convolution: a linear map at every second pixel."""
 

@@ -176,7 +176,7 @@ def test_a_bound_below_one_capsule_of_each_type_is_refused():
 
 def test_the_decoder_by_itself_decodes_chosen_capsules():
   outputs = apply(tiny(), TARGETS)
-  decoder = tiny().decoder(IMAGES.shape[1:])
+  decoder = tiny().create_decoder(IMAGES.shape[1:])
   masked = ops.mask_capsules(
     outputs.capsules, jnp.asarray(TARGETS, jnp.float32)
   )

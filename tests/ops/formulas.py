@@ -16,6 +16,11 @@ def squash(preactivations):
   return length * preactivations / (1 + length**2)
 
 
+def primary_capsules(features, bias, *, num_types, scale):
+  types = jnp.stack(jnp.split(features, num_types, -1), -2)
+  return squash(scale * types + bias)
+
+
 def compute_votes(inputs, kernel):
   return jnp.sum(inputs[..., None, :, None] * kernel, -2)
 

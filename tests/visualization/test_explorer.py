@@ -103,7 +103,7 @@ class Explorer:
     label = int(output.scores.argmax()) if label is None else label
     capsules = np.zeros_like(output.capsules)
     capsules[0, label] = output.capsules[0, label] + offsets
-    decoder = self.model.decoder(images.shape[1:])
+    decoder = self.model.create_decoder(images.shape[1:])
     params = {'params': self.params['decoder']}
     return output.scores[0], np.ravel(
       decoder.apply(params, jnp.asarray(capsules))

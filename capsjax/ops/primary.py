@@ -1,0 +1,46 @@
+"""Primary capsules from feature maps."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from capsjax.ops.routing import SquashFn
+from capsjax.ops.squash import squash
+
+
+def primary_capsules(
+  features: Float[Array, '*grid channels'],
+  bias: Float[Array, 'num_types capsule_dim'] | None = None,
+  *,
+  num_types: int,
+  capsule_dim: int,
+  scale: float = 1.0,
+  squash_fn: SquashFn = squash,
+) -> Float[Array, '*grid num_types capsule_dim']:
+  """Turns the channels at each position into capsules (paper, section 4).
+
+  Args:
+    features: feature maps, channels last, on a grid of any rank.
+    bias: added before the squash, the same at every position.
+    num_types: the number of capsules at each position.
+    capsule_dim: the dimension of a capsule.
+    scale: multiplies the features before the bias is added.
+    squash_fn: replaces `squash`.
+
+  Returns:
+    The capsules of each position.
+
+  Raises:
+    ValueError: if there are not `num_types * capsule_dim` channels.
+  """
+  if features.shape[-1] != num_types * capsule_dim:
+    raise ValueError(
+      f'features must have num_types * capsule_dim = {num_types * capsule_dim} '
+      f'channels, not {features.shape[-1]}'
+    )
+  grid = features.shape[:-1]
+  preactivations = features.reshape(*grid, num_types, capsule_dim)
+  if scale != 1:  # multiplying by 1 would cost a pass over memory
+    preactivations *= scale
+  if bias is not None:
+    preactivations += jnp.broadcast_to(bias, preactivations.shape)
+  return squash_fn(preactivations)
