@@ -67,6 +67,7 @@ ROOMS = {
   'capsjax.ops.bilinear': Room((OPS,), (*ARRAYS, 'numpy')),
   'capsjax.layers': Room((OPS, LAYERS, ERRORS), (*ARRAYS, 'flax')),
   'capsjax.models': Room((OPS, LAYERS, MODELS, ERRORS), (*ARRAYS, 'flax')),
+  'capsjax.nnx': Room((OPS, LAYERS, MODELS, 'capsjax.nnx'), (*ARRAYS, 'flax')),
   'capsjax.data': Room(
     (DATA, EXAMPLES, FILES, ERRORS),
     (*ARRAYS, 'numpy'),

@@ -1,6 +1,7 @@
 """The first capsule layer: from pixels or feature maps to capsules."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ class PrimaryCapsules(nn.Module):
   kernel_size: tuple[int, int] = (9, 9)
   strides: tuple[int, int] = (2, 2)
   padding: str = 'VALID'
-  cell: nn.Module | None = None
+  cell: Callable[..., Any] | None = None
   scale: float = 1.0
   use_bias: bool = True
   num_grid_axes: int = 2
@@ -92,9 +93,9 @@ class PrimaryCapsules(nn.Module):
       bias = bias.astype(features.dtype)
     capsules = ops.primary_capsules(
       features,
-      bias,
       num_types=self.num_types,
       capsule_dim=self.capsule_dim,
+      bias=bias,
       scale=self.scale,
       squash_fn=self.squash_fn,
     )

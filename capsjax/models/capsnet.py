@@ -1,7 +1,7 @@
 """The paper's network (section 4), with every size a field."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -89,7 +89,7 @@ class CapsNet(nn.Module):
   decoder_sizes: Sequence[int] = (512, 1024)
   num_labels: int = 1
   initialization: initializers.Initializers = initializers.FAN_IN
-  primary_cell: nn.Module | None = None
+  primary_cell: Callable[..., Any] | None = None
   squash_fn: ops.SquashFn = ops.squash
   dtype: Any = jnp.float32
 

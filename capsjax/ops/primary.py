@@ -9,10 +9,10 @@ from capsjax.ops.squash import squash
 
 def primary_capsules(
   features: Float[Array, '*grid channels'],
-  bias: Float[Array, 'num_types capsule_dim'] | None = None,
   *,
   num_types: int,
   capsule_dim: int,
+  bias: Float[Array, 'num_types capsule_dim'] | None = None,
   scale: float = 1.0,
   squash_fn: SquashFn = squash,
 ) -> Float[Array, '*grid num_types capsule_dim']:
@@ -20,9 +20,9 @@ def primary_capsules(
 
   Args:
     features: feature maps, channels last, on a grid of any rank.
-    bias: added before the squash, the same at every position.
     num_types: the number of capsules at each position.
     capsule_dim: the dimension of a capsule.
+    bias: added before the squash, the same at every position.
     scale: multiplies the features before the bias is added.
     squash_fn: replaces `squash`.
 

@@ -53,11 +53,18 @@ INPUTS, KERNEL = normal(4, 12, 3), 0.5 * normal(12, 5, 3, 4)
 strided = {'strides': (2, 2)}
 partial = functools.partial
 
+
+def primary_capsules(features, bias):
+  return ops.primary_capsules(
+    features, num_types=2, capsule_dim=3, scale=0.5, bias=bias
+  )
+
+
 CASES = {
   'squash': Case(ops.squash, formulas.squash, (normal(4, 3, 5),)),
   'lengths': Case(ops.lengths, formulas.lengths, (normal(4, 3, 5),)),
   'primary capsules': Case(
-    partial(ops.primary_capsules, num_types=2, capsule_dim=3, scale=0.5),
+    primary_capsules,
     partial(formulas.primary_capsules, num_types=2, scale=0.5),
     (normal(4, 2, 3, 6),),
     (normal(2, 3),),
