@@ -22,6 +22,7 @@ _PARTS = (
   'routing',
   'memory',
   'scaling',
+  'programs',
 )
 # The others are compared with the first.
 _CONTENDERS = (

@@ -11,6 +11,7 @@ from experiments.benchmarks import (
   child,
   epochs,
   limits,
+  programs,
   routing,
   steps,
   work,
@@ -184,6 +185,21 @@ def scaling(settings: Settings) -> Iterator[Row]:
     }
 
 
+def other_programs(settings: Settings) -> Iterator[Row]:
+  """Times gradients under `vmap` against a batch, and a single example."""
+  batch = 2 if settings.sizes else 64
+  for count, ops in (
+    (batch, programs.gradients(batch)),
+    (1, programs.one_example()),
+  ):
+    for op, ways in ops.items():
+      calls = {name: way.call for name, way in ways.items()}
+      seconds = take_turns(calls, repeats=settings.repeats)
+      for row in _rows(seconds, count, None):
+        temporary = round(ways[row['contender']].temporary_mb)
+        yield {'op': op, 'batch': count, **row, 'temporary_mb': temporary}
+
+
 PARTS: dict[str, Callable[[Settings], Iterator[Row]]] = {
   'training': training,
   'epoch': epoch,
@@ -191,6 +207,7 @@ PARTS: dict[str, Callable[[Settings], Iterator[Row]]] = {
   'routing': routing_alone,
   'memory': memory,
   'scaling': scaling,
+  'programs': other_programs,
 }
 
 

@@ -189,6 +189,7 @@ def test_the_suite_runs(repository, tmp_path):
   assert done.returncode == 0, done.stderr
   figures = json.loads(path.read_text())
   parts = ['training', 'epoch', 'evaluation', 'routing', 'memory', 'scaling']
+  parts += ['programs']
   assert list(figures) == ['machine', 'limits', *parts]
   for part in parts:
     assert f'\n{part}\n\n| ' in done.stdout
