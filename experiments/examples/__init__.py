@@ -1,0 +1,1 @@
+"""The paper's network in libraries other than Flax, from `capsjax.ops`."""
