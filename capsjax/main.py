@@ -59,6 +59,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
   from capsjax.commands import (
     evaluate,
     explore,
+    export,
     perturb,
     predict,
     reconstruct,
@@ -80,6 +81,7 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     'reconstruct': reconstruct.run,
     'perturb': perturb.run,
     'explore': explore.run,
+    'export': export.run,
     'predict': functools.partial(predict.run, pictures=options.pictures),
   }
   places = {

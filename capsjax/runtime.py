@@ -1,7 +1,9 @@
-"""Sets up JAX for a command: compilation cache, precision, several hosts."""
+"""JAX's settings: compilation cache, precision, several hosts, locations."""
 
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 
 import jax
 
@@ -48,3 +50,15 @@ def start(
     jax.devices()
   except (RuntimeError, ValueError) as error:
     raise UserError(f'cannot start JAX: {one_line(error)}') from error
+
+
+@contextlib.contextmanager
+def without_source_locations() -> Iterator[None]:
+  """Keeps file names of this machine out of the programs that JAX lowers."""
+  name = 'jax_traceback_in_locations_limit'
+  before = getattr(jax.config, name)
+  jax.config.update(name, 0)
+  try:
+    yield
+  finally:
+    jax.config.update(name, before)

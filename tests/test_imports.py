@@ -98,6 +98,11 @@ ROOMS = {
     (*CONFIGURATION, RUNS, DATA, 'capsjax.runtime'), ('ml_collections',)
   ),
   'capsjax.runs.checkpoint': runs_and('orbax'),
+  'capsjax.runs.exporting': dataclasses.replace(
+    IN_RUNS,
+    ours=(*IN_RUNS.ours, 'capsjax.runtime'),
+    lazily=('safetensors',),
+  ),
   'capsjax.runs.restoring': runs_and('orbax'),
   'capsjax.runs.metrics_file': runs_and('tensorboardX'),
   'capsjax.runs.monitor': dataclasses.replace(

@@ -307,6 +307,7 @@ MISTAKES = {
     '/nowhere/at/all',
   ),
   'no run to evaluate': (['evaluate', '--workdir', 'nowhere'], 'nowhere'),
+  'no run to export': (['export', '--workdir', 'nowhere'], 'nowhere'),
   'no pictures to predict': (
     ['predict', '--workdir', 'nowhere'],
     '--pictures PATH',

@@ -29,6 +29,11 @@ def project(repository: Path) -> dict:
   return tomllib.loads((repository / 'pyproject.toml').read_text())['project']
 
 
+def requirements_of_the_package(project: dict) -> list[str]:
+  extras = project['optional-dependencies']
+  return [*project['dependencies'], *extras['export'], *extras['tfds']]
+
+
 def lower_bounds(requirements: list[str]) -> dict[str, str]:
   bounds = {}
   for text in requirements:
@@ -61,8 +66,7 @@ def tracked_files(repository: Path) -> list[Path]:
 
 
 def test_oldest_pins_are_the_declared_lower_bounds(repository, project):
-  extras = project['optional-dependencies']
-  declared = lower_bounds([*project['dependencies'], *extras['tfds']])
+  declared = lower_bounds(requirements_of_the_package(project))
   pinned = pins(repository / 'tests' / 'constraints' / 'oldest.txt')
   assert {name: pinned[name] for name in declared} == declared
 
@@ -72,8 +76,8 @@ def test_everything_that_the_check_needs_is_pinned(
   version, repository, project
 ):
   pinned = pins(repository / 'tests' / 'constraints' / f'python{version}.txt')
-  extras = project['optional-dependencies']
-  texts = [*project['dependencies'], *extras['tfds'], *extras['test']]
+  of_tests = project['optional-dependencies']['test']
+  texts = [*requirements_of_the_package(project), *of_tests]
   for requirement in map(Requirement, texts):
     if not requirement.extras:
       found = pinned[canonicalize_name(requirement.name)]
@@ -87,15 +91,14 @@ def test_accelerators_are_extras_only(project):
   names = {requirement.name for requirement in core}
   assert not names & {'tensorflow', 'tensorflow-datasets', 'torch'}
   extras = project['optional-dependencies']
-  assert set(extras) == {'cuda', 'tpu', 'tfds', 'test', 'bench'}
+  assert set(extras) == {'cuda', 'tpu', 'export', 'tfds', 'test', 'bench'}
 
 
 def test_every_import_is_declared(repository, project):
   # A package that only a dependency brings along does not count.
-  extras = project['optional-dependencies']
   declared = {
     canonicalize_name(Requirement(text).name)
-    for text in [*project['dependencies'], *extras['tfds']]
+    for text in requirements_of_the_package(project)
   }
   imported = set()
   for path in (repository / 'capsjax').rglob('*.py'):

@@ -24,6 +24,7 @@ _COMMANDS = {
   'report': 'describe a run, or compare several, in one HTML file',
   'explore': 'write an HTML page in which the trained network runs',
   'predict': 'classify your own pictures',
+  'export': 'write the classifier for programs without capsjax',
 }
 _LIST = '\n'.join(f'  {name:13}{does}' for name, does in _COMMANDS.items())
 _EPILOG = f"""\
@@ -49,6 +50,9 @@ examples:
       compare the curves of two runs in runs/a/comparison.html
   python -m capsjax.main predict --workdir runs/mnist --pictures 7.png more/
       classify PNG and JPEG files, which should resemble the training images
+  python -m capsjax.main export --workdir runs/mnist
+      write the weights, and a program for jax.export from uint8 images
+      [batch, height, width, channels] to scores [batch, classes]
 """
 
 
@@ -144,8 +148,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     '--output',
     type=Path,
     metavar='DIR',
-    help='folder to write pictures, pages and measurements to; default: the '
-    'folder of the run, or of the first run compared',
+    help='folder to write pictures, pages, measurements and exported files to; '
+    'default: the folder of the run, or of the first run compared',
   )
   add(
     '--pictures',

@@ -69,6 +69,16 @@ class RunFolder:
     """The page that `explore` writes."""
     return self.path / 'explorer.html'
 
+  @property
+  def weights(self) -> Path:
+    """The parameters that `export` writes."""
+    return self.path / 'weights.safetensors'
+
+  @property
+  def classifier(self) -> Path:
+    """The program that `export` writes."""
+    return self.path / 'classifier.stablehlo'
+
   def picture(self, name: str) -> Path:
     """Returns the path of a picture by `reconstruct` or `perturb`."""
     return self.path / 'pictures' / f'{name}.png'

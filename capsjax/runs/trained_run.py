@@ -264,6 +264,19 @@ class TrainedRun:
     """
     return self._in_batches(self._outputs, images)
 
+  def prepare(self, images: jax.Array) -> jax.Array:
+    """Returns images as the network takes them, prepared as for a test.
+
+    Args:
+      images: `[n, height, width, channels]` of the size `image_shape`; uint8,
+        or float32 in [0, 1].
+    """
+    examples = self.experiment.examples
+    if isinstance(examples, SingleExamples):
+      return jax.vmap(examples.preparation.for_test)(images)
+    # The images already show several objects.
+    return jax.vmap(Preparation().for_test)(images)
+
   def _require_capsules(self) -> None:
     if not isinstance(self.model, CapsNet):
       raise UserError(f'the network of {self.folder} has no capsules')
@@ -289,17 +302,10 @@ class TrainedRun:
       *found,
     )
 
-  def _prepare(self, images: jax.Array) -> jax.Array:
-    examples = self.experiment.examples
-    if isinstance(examples, SingleExamples):
-      return jax.vmap(examples.preparation.for_test)(images)
-    # The images already show several objects.
-    return jax.vmap(Preparation().for_test)(images)
-
   @functools.cached_property
   def _outputs(self) -> Callable[[Any, Any], ModelOutput]:
     def apply(params, images):
-      return self.model.apply({'params': params}, self._prepare(images))
+      return self.model.apply({'params': params}, self.prepare(images))
 
     return jax.jit(apply)
 
@@ -307,7 +313,7 @@ class TrainedRun:
   def _couplings(self) -> Callable[[Any, Any], jax.Array]:
     def apply(params, images):
       _, variables = self.model.apply(
-        {'params': params}, self._prepare(images), mutable=['intermediates']
+        {'params': params}, self.prepare(images), mutable=['intermediates']
       )
       (couplings,) = variables['intermediates']['class_capsules']['couplings']
       return couplings[-1]
