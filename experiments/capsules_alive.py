@@ -40,12 +40,10 @@ class Candidate:
   Attributes:
     fields: of the configuration, by dotted name.
     official: the parts whose initial values are the official code's.
-    matrix_scale: multiplies the initial transformation matrices.
   """
 
   fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   official: tuple[str, ...] = ()
-  matrix_scale: float = 1.0
 
 
 _SMALL = {'model.primary_scale': 1 / 32}
@@ -65,8 +63,8 @@ CANDIDATES = {
     _WARM | {'model.routing.num_iterations': 5}
   ),
   'warm-up, no reconstruction': Candidate(_WARM | {'model.has_decoder': False}),
-  'warm-up, W x 3': Candidate(_WARM, matrix_scale=3),
-  'warm-up, W / 3': Candidate(_WARM, matrix_scale=1 / 3),
+  'warm-up, W x 3': Candidate(_WARM | {'model.matrix_scale': 3.0}),
+  'warm-up, W / 3': Candidate(_WARM | {'model.matrix_scale': 1 / 3}),
   'warm-up, official loss ratio': Candidate(
     _WARM | {'loss.margin_weight': 0.05}
   ),
@@ -186,11 +184,6 @@ def _experiment(candidate: Candidate, seed: int, data_dir: str) -> Any:
   initialization = dataclasses.replace(
     models.FAN_IN,
     **{part: getattr(models.OFFICIAL, part) for part in candidate.official},
-  )
-  matrices = initialization.capsules
-  initialization = dataclasses.replace(
-    initialization,
-    capsules=lambda *args: candidate.matrix_scale * matrices(*args),
   )
   return dataclasses.replace(
     experiment, model=experiment.model.clone(initialization=initialization)

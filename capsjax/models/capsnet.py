@@ -55,6 +55,8 @@ class CapsNet(nn.Module):
       smaller. With 1, the first steps can saturate the primary capsules: MNIST
       is still learned, but bright images, pairs of objects or many routing
       iterations can delay or stall learning.
+    matrix_scale: multiplies the initial transformation matrices of the routed
+      layers.
     use_capsule_bias: whether routed layers have a bias (official code).
     learn_log_priors: whether the initial routing logits are learned.
     has_decoder: whether images are reconstructed.
@@ -83,6 +85,7 @@ class CapsNet(nn.Module):
   hidden_capsules: Sequence[tuple[int, int]] = ()
   routing_fn: layers.RoutingFn = ops.fused_dynamic_routing
   primary_scale: float = 1.0
+  matrix_scale: float = 1.0
   use_capsule_bias: bool = False
   learn_log_priors: bool = False
   has_decoder: bool = True
@@ -179,6 +182,14 @@ class CapsNet(nn.Module):
       most=self.max_primary_capsules,
     )
 
+  @nn.nowrap
+  def matrix_init(self) -> initializers.Initializer:
+    """Returns the initialiser of the transformation matrices."""
+    initial, scale = self.initialization.capsules, self.matrix_scale
+    if scale == 1:
+      return initial
+    return lambda *args: scale * initial(*args)
+
   def _require_no_convolution(self):
     """Refuses fields that a cell in place of the convolution would ignore."""
     for field in dataclasses.fields(CapsNet):
@@ -224,7 +235,7 @@ class CapsNet(nn.Module):
       routing_fn=self.routing_fn,
       use_bias=self.use_capsule_bias,
       learn_log_priors=self.learn_log_priors,
-      kernel_init=self.initialization.capsules,
+      kernel_init=self.matrix_init(),
       bias_init=self.initialization.bias,
       dtype=self.dtype,
       name=name,

@@ -79,7 +79,7 @@ class CapsNet(nnx.Module):
         routing_fn=net.routing_fn,
         use_bias=net.use_capsule_bias,
         learn_log_priors=net.learn_log_priors,
-        kernel_init=initial.capsules,
+        kernel_init=net.matrix_init(),
         **shared,
       )
       setattr(self, name, layer)

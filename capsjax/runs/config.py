@@ -181,6 +181,11 @@ class CapsNetConfig:
     '1 / num_types in the official code. If the loss stalls from the start, '
     'try 1 / num_types.',
   )
+  matrix_scale: float = field(
+    1.0,
+    'Factor that multiplies the initial transformation matrices. A third gave '
+    'a lower error on MNIST, with longer primary capsules.',
+  )
   use_capsule_bias: bool = field(
     False, 'Whether routed capsules have a bias, as in the official code.'
   )

@@ -246,6 +246,7 @@ CHANGES = {
   'decoder_sizes': ('shapes', (7, 8)),
   'primary_cell': ('shapes', nn.Conv(12, (3, 3))),
   'initialization': ('values', initializers.OFFICIAL),
+  'matrix_scale': ('matrices', 0.5),
   'primary_scale': ('results', 0.5),
   'num_labels': ('outputs', 2),
   'max_primary_capsules': ('shapes', 4),
@@ -288,6 +289,12 @@ def test_every_field_changes_something(field):
     found = jax.jit(lambda key: changed.init(key, images())['params']['conv'])
     difference = found(jax.random.key(0))['bias'] - params()['conv']['bias']
     np.testing.assert_allclose(difference, 0.1, rtol=1e-6)
+  elif what == 'matrices':
+    before, after = (
+      model.init(jax.random.key(0), images())['params']['class_capsules']
+      for model in (tiny(), changed)
+    )
+    np.testing.assert_allclose(after['kernel'], value * before['kernel'])
   elif what == 'outputs':
     before, after = (
       apply(tiny()).reconstructions,

@@ -52,7 +52,7 @@ OPTIONS = {
     'initialization': capsjax.models.OFFICIAL,
   },
   'deep': {'hidden_capsules': ((5, 3),), 'learn_log_priors': True},
-  'pairs': {'num_labels': 2},
+  'pairs': {'num_labels': 2, 'matrix_scale': 0.5},
   'no_decoder': {'has_decoder': False},
   'many_pixels': {'max_primary_capsules': 20, 'padding': 'SAME'},
   'one_iteration': {
