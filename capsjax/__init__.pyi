@@ -40,8 +40,9 @@ from .ops import (
   top_k_mask,
   top_k_masks,
 )
-from .runs.api import load, train
+from .runs.api import train
 from .runs.configuration import default_config
+from .runs.loading import load
 from .runs.trained_run import TrainedRun
 
 __version__: str

@@ -103,6 +103,10 @@ def _create_experiment(config: Config) -> Experiment:
       '--at-once keeps the images on the device; leave out --at-once or '
       'stream_images'
     )
+  if config.init_from:
+    raise UserError(
+      '--at-once starts from random values; leave out --at-once or init_from'
+    )
   if own:
     raise UserError(
       f'the seeds would differ in their images or length: {", ".join(own)}; '

@@ -351,6 +351,10 @@ MISTAKES = {
     ],
     "milestones=('a',), but it must be numbers",
   ),
+  'frozen parts that are none': (
+    ['--config', 'configs/digits.py', '--config.freeze=(3,)'],
+    "freeze=(3,), but it must be names, such as ('conv', 'primary_capsules')",
+  ),
   'no number of processes': (
     ['--config', 'configs/digits.py', '--num-processes', 'two'],
     'two',

@@ -1,7 +1,8 @@
-"""What a script calls: train a run, or load one."""
+"""What a script calls to train a run."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -9,40 +10,9 @@ from capsjax import runtime
 from capsjax.data import Dataset, hold_out, limit_training
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
-from capsjax.runs.dataset_file import load_dataset_file
-from capsjax.runs.folder import RunFolder
+from capsjax.runs.loading import load
 from capsjax.runs.trained_run import TrainedRun
 from capsjax.runs.trainer import train_run
-
-
-def load(
-  workdir: Path | str, *, checkpoint: str | int = 'latest'
-) -> TrainedRun:
-  """Opens a trained run, without its data.
-
-  Args:
-    workdir: the folder of the run.
-    checkpoint: 'latest', 'best', or the number of a step.
-
-  Returns:
-    The run: `predict`, `lengths`, `capsules`, `couplings`, `reconstruct` and
-    `evaluate` apply its network.
-
-  Raises:
-    UserError: if there is no such run or checkpoint.
-  """
-  folder = RunFolder(Path(workdir))
-  folder.require_run()
-  # It may have been trained on a machine with more devices.
-  config = dataclasses.replace(
-    configuration.load_config(folder.config), num_devices=0
-  )
-  return TrainedRun.open(
-    folder.path,
-    config=config,
-    checkpoint_name=str(checkpoint),
-    dataset=load_dataset_file(folder),
-  )
 
 
 def train(
@@ -50,6 +20,7 @@ def train(
   workdir: Path | str,
   *,
   dataset: Dataset | None = None,
+  params: Any = None,
 ) -> TrainedRun:
   """Trains a run to its end, from where it is.
 
@@ -58,6 +29,10 @@ def train(
     workdir: the folder of the run, which is continued if there is one.
     dataset: the images, such as `dataset_from_arrays` makes; those that the
       configuration names if None.
+    params: parameters of another network, such as `load(...).params`. A new run
+      starts from those that fit, as with `config.init_from`; with
+      `config.freeze`, parts of them are not trained. A run that is continued
+      ignores them.
 
   Returns:
     The run; after Ctrl-C, as far as it came.
@@ -82,5 +57,5 @@ def train(
       dataset, train_size=config.train_size, seed=config.seed
     )
   runtime.start(matmul_precision=config.matmul_precision)
-  train_run(config, Path(workdir), dataset=dataset)
+  train_run(config, Path(workdir), dataset=dataset, params=params)
   return load(workdir)

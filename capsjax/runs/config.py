@@ -7,6 +7,7 @@ older runs all derive from these declarations.
 import dataclasses
 
 from capsjax.runs.fields import (
+  NAMES,
   NUMBERS,
   POSITIVE,
   RANGE,
@@ -395,6 +396,20 @@ class Config:
   )
   model: CapsNetConfig | BaselineConfig = section(
     CapsNetConfig, 'Fields of the network.'
+  )
+  init_from: str = field(
+    '',
+    'Folder of another run, whose newest checkpoint gives the initial values '
+    'of all parameters that have the same name and shape here; the others, and '
+    "all of them if '', get random ones.",
+    before='',
+  )
+  freeze: tuple[str, ...] = field(
+    (),
+    'Parts of the network that are not trained, so that they keep their '
+    'initial values; () trains all.',
+    NAMES,
+    before=(),
   )
   loss: LossConfig | None = section(LossConfig, 'Weights of the losses.')
   batch_size: int = field(128, 'Images per training step.', at_least(1))

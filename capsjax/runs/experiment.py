@@ -43,6 +43,7 @@ from capsjax.training import (
   create_steps,
   create_train_step,
   evaluate,
+  freeze,
   gradient_norms,
   stream_evaluation,
   stream_training,
@@ -125,7 +126,10 @@ class Experiment:
       devices=devices,
       model=model,
       objective=create_objective(config),
-      optimizer=create_optimizer(schedule, use_epsilon_hat=use_epsilon_hat),
+      optimizer=freeze(
+        create_optimizer(schedule, use_epsilon_hat=use_epsilon_hat),
+        config.freeze,
+      ),
       schedule=schedule,
       keys=RunKeys.create(config.seed),
     )

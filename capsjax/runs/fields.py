@@ -37,6 +37,10 @@ NUMBERS = Rule(
   lambda values: all(math.isfinite(v) and v >= 0 for v in values),
   'numbers, at least 0',
 )
+NAMES = Rule(
+  lambda values: all(isinstance(value, str) for value in values),
+  "names, such as ('conv', 'primary_capsules')",
+)
 _REQUIRED = object()
 
 

@@ -11,9 +11,22 @@ from capsjax.training import Plan, Results, TrainState
 
 
 def start_summary(
-  experiment: Experiment, plan: Plan, folder: RunFolder, state: TrainState
+  experiment: Experiment,
+  plan: Plan,
+  folder: RunFolder,
+  state: TrainState,
+  *,
+  loaded: str = '',
 ) -> str:
-  """Describes the run that is about to be trained."""
+  """Describes the run that is about to be trained.
+
+  Args:
+    experiment: the parts of the run.
+    plan: its length.
+    folder: its folder.
+    state: the state that it starts from.
+    loaded: what was loaded from another network, and what was not.
+  """
   dataset, config = experiment.dataset, experiment.config
   sizes = [f'{len(dataset.train):,} training']
   if dataset.validation is not None:
@@ -22,6 +35,7 @@ def start_summary(
   height, width, channels = experiment.image_shape
   step = int(state.step)
   start = f'continued after step {step:,}' if step else 'from the beginning'
+  frozen = f'frozen: {", ".join(config.freeze)}' if config.freeze else ''
   lines = {
     'devices': experiment.devices.description,
     'data': f'{dataset.name}: {" + ".join(sizes)} images, '
@@ -29,12 +43,13 @@ def start_summary(
     + (', two in each image' if config.num_objects == 2 else ''),
     'model': f'{config.model_name}, {count_parameters(state.params):,} '
     'parameters',
+    'weights': '; '.join(filter(None, [loaded, frozen])),
     'training': f'{_epochs(config.num_epochs)} of {plan.steps_per_epoch} '
     f'steps, batch {config.batch_size}, {start}',
     'best': _selection(experiment),
     'run': f'{folder} (tensorboard --logdir {folder})',
   }
-  return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
+  return '\n'.join(f'{name:9} {text}' for name, text in lines.items() if text)
 
 
 def _selection(experiment: Experiment) -> str:

@@ -3,6 +3,7 @@
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -19,6 +20,7 @@ from capsjax.runs.monitor import Monitor
 from capsjax.runs.restoring import best_metric, restore
 from capsjax.runs.summary import closing_lines, start_summary
 from capsjax.runs.trained_run import parse_checkpoint
+from capsjax.runs.transfer import find_source, transfer
 from capsjax.training import (
   Devices,
   Plan,
@@ -37,6 +39,7 @@ def train_run(
   *,
   checkpoint_name: str = 'latest',
   dataset: Dataset | None = None,
+  params: Any = None,
 ) -> Results | None:
   """Trains for the configured number of epochs, or until interrupted.
 
@@ -46,6 +49,7 @@ def train_run(
     checkpoint_name: the checkpoint to resume from: 'latest', 'best', or the
       number of a step. Later steps are trained anew.
     dataset: the data set; read if None.
+    params: parameters of another network. A new run starts from those that fit.
 
   Returns:
     The metrics on the test set, or None if interrupted.
@@ -60,13 +64,16 @@ def train_run(
   # Checked early, so that mistakes are reported before the data are read.
   configuration.require_continues(config, folder.config)
   Devices(limit=config.num_devices).share(config.batch_size)
+  source = find_source(config, folder, params)
   experiment = Experiment.create(config, dataset)
   plan, template = create_plan(experiment), experiment.state_template()
   with folder.claimed() if is_primary else nullcontext():
     # Checked again: another process may have trained here in the meantime.
     configuration.require_continues(config, folder.config)
     require_same_dataset(experiment.dataset, folder)
-    state, best = _restore_or_create(experiment, folder, template, which, say)
+    state, best, loaded = _restore_or_create(
+      experiment, folder, template, which, source, say
+    )
     experiment.devices.require_same(int(state.step), 'checkpoints')
     experiment.devices.require_same(
       round(1e6 * (best or 0)), 'best checkpoints (accuracy in millionths)'
@@ -75,7 +82,7 @@ def train_run(
       with folder.writes_told():
         configuration.save_config(config, folder.config)
         save_dataset_file(experiment.dataset, folder)
-    say(start_summary(experiment, plan, folder, state))
+    say(start_summary(experiment, plan, folder, state, loaded=loaded))
     state, monitor = _train(experiment, plan, folder, state, best)
   step = int(state.step)
   if not plan.is_over(step, monitor.best):
@@ -182,15 +189,21 @@ def create_plan(experiment: Experiment) -> Plan:
   )
 
 
-def _restore_or_create(experiment, folder, template, which, say):
-  """Returns the state to start from and the best score so far."""
+def _restore_or_create(experiment, folder, template, which, source, say):
+  """Returns the state to start from, the best score, and what was loaded."""
   restored = restore(folder.checkpoints, template, which=which, warn=say)
   if restored is None:
-    return experiment.create_state(), None
+    state = experiment.create_state()
+    if source is None:
+      return state, None, ''
+    params, loaded = transfer(
+      source, state.params, frozen=experiment.config.freeze
+    )
+    return state.replace(params=params), None, loaded
   best = best_metric(
     folder.checkpoints, template, until=restored.step, warn=say
   )
-  return restored.state, best
+  return restored.state, best, ''
 
 
 def _create_writer(folder, state, plan, is_primary):

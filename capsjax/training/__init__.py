@@ -7,6 +7,9 @@ from capsjax.training.evaluation import (
   evaluate,
   padded_batches,
 )
+from capsjax.training.freezing import (
+  freeze,
+)
 from capsjax.training.loop import (
   Plan,
   fit,
@@ -84,6 +87,7 @@ __all__ = [
   'cross_entropy_losses',
   'evaluate',
   'fit',
+  'freeze',
   'gradient_norms',
   'padded_batches',
   'sigmoid_losses',

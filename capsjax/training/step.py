@@ -109,7 +109,9 @@ def create_train_step(
     updates, opt_state = optimizer.update(
       gradients, state.opt_state, state.params
     )
-    params = optax.apply_updates(state.params, updates)
+    # A frozen part has no update. Adding zeros could change its bits.
+    before = {name: state.params[name] for name in updates}
+    params = state.params | optax.apply_updates(before, updates)
     return TrainState(state.step + 1, params, opt_state), metrics
 
   return train_step

@@ -237,6 +237,11 @@ def test_seeds_that_would_differ_in_more_are_refused(place_of, fields):
   assert not place.folder.exists()
 
 
+def test_a_start_from_another_run_is_refused(place_of):
+  with pytest.raises(UserError, match='leave out --at-once or init_from'):
+    train_at_once(BASELINE, SEEDS, place_of('place', 'init_from=runs/other'))
+
+
 def test_a_test_drawn_from_a_folder_is_refused(place_of, tmp_path):
   for split in ('', 'train', 'test'):
     for name in 'ab':
