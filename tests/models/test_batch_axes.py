@@ -5,35 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import capsjax
+from tests.models.networks import NETWORKS
 from tests.running import beside
 
-NETWORKS = {
-  'capsnet': capsjax.CapsNet(
-    num_classes=4,
-    conv_features=8,
-    num_types=2,
-    conv_kernel_size=(3, 3),
-    primary_kernel_size=(3, 3),
-    decoder_sizes=(8,),
-  ),
-  'pairs': capsjax.CapsNet(
-    num_classes=4,
-    conv_features=8,
-    num_types=2,
-    conv_kernel_size=(3, 3),
-    primary_kernel_size=(3, 3),
-    decoder_sizes=(8,),
-    num_labels=2,
-  ),
-  'baseline': capsjax.BaselineCNN(
-    num_classes=4,
-    conv_features=(4, 4),
-    conv_kernel_sizes=(3, 3),
-    pool_size=2,
-    dense_sizes=(8,),
-  ),
-}
 IMAGES = np.random.default_rng(0).uniform(size=(6, 12, 12, 1))
 IMAGES = IMAGES.astype(np.float32)
 each_network = pytest.mark.parametrize('name', NETWORKS)

@@ -7,6 +7,7 @@ import pytest
 from jax import export
 
 import capsjax
+from tests.models.networks import NETWORKS
 
 RNG = np.random.default_rng(0)
 PLATFORMS = ['cpu', 'cuda', 'tpu']
@@ -68,27 +69,9 @@ def test_an_op_is_exported(case):
   assert_same(exported(function, *arguments), function, arguments)
 
 
-@pytest.mark.parametrize(
-  'model',
-  [
-    capsjax.CapsNet(
-      num_classes=4,
-      conv_features=8,
-      num_types=2,
-      conv_kernel_size=(3, 3),
-      primary_kernel_size=(3, 3),
-      decoder_sizes=(8,),
-    ),
-    capsjax.BaselineCNN(
-      num_classes=4,
-      conv_features=(4,),
-      conv_kernel_sizes=(3,),
-      dense_sizes=(8,),
-    ),
-  ],
-  ids=['capsnet', 'baseline'],
-)
-def test_a_network_is_exported(model):
+@pytest.mark.parametrize('name', NETWORKS)
+def test_a_network_is_exported(name):
+  model = NETWORKS[name]
   images = jnp.asarray(RNG.uniform(size=(3, 12, 12, 1)), jnp.float32)
   variables = jax.jit(model.init)(jax.random.key(0), images)
 

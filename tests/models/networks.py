@@ -1,0 +1,23 @@
+"""Tiny networks for 12x12 images of four classes."""
+
+import capsjax
+
+CAPSNET = capsjax.CapsNet(
+  num_classes=4,
+  conv_features=8,
+  num_types=2,
+  conv_kernel_size=(3, 3),
+  primary_kernel_size=(3, 3),
+  decoder_sizes=(8,),
+)
+NETWORKS = {
+  'capsnet': CAPSNET,
+  'pairs': CAPSNET.clone(num_labels=2),
+  'baseline': capsjax.BaselineCNN(
+    num_classes=4,
+    conv_features=(4, 4),
+    conv_kernel_sizes=(3, 3),
+    pool_size=2,
+    dense_sizes=(8,),
+  ),
+}
