@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from capsjax.commands import parse
+from capsjax.commands.configs import list_configs
 from capsjax.errors import UserError, memory_told
 from capsjax.huge_pages import restart_with_huge_pages
 from capsjax.runs.config import Config
@@ -53,6 +54,9 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     from capsjax.runs.configuration import describe_fields
 
     print(describe_fields())
+    return 0
+  if options.command == 'configs':
+    list_configs()
     return 0
   # Importing JAX takes a second; --help and mistakes should not wait for it.
   from capsjax import runtime
@@ -108,7 +112,7 @@ def _load(
   if not workdirs:
     if path is None:
       raise UserError(
-        'give --config FILE, for example --config configs/digits.py, or the '
+        'give --config NAME, for example --config digits, or the '
         '--workdir DIR of an earlier run'
       )
     workdirs = [Path('runs') / path.stem]

@@ -33,6 +33,7 @@ class Room:
 
 ARRAYS = ('jax', 'jaxtyping')
 ERRORS, FILES = 'capsjax.errors', 'capsjax.files'
+VERSION = 'capsjax.version'
 OPS, LAYERS, MODELS = 'capsjax.ops', 'capsjax.layers', 'capsjax.models'
 DATA, EXAMPLES = 'capsjax.data', 'capsjax.examples'
 TRAINING, RUNS = 'capsjax.training', 'capsjax.runs'
@@ -40,10 +41,14 @@ VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
 # Configurations are read before JAX is loaded.
 CONFIGURATION = (
   *('capsjax.runs.config', 'capsjax.runs.configuration'),
-  *('capsjax.runs.fields', 'capsjax.runs.folder'),
+  *('capsjax.runs.fields', 'capsjax.runs.folder', 'capsjax.runs.shipped'),
 )
 IN_RUNS = Room(
-  (*(OPS, LAYERS, MODELS, DATA, EXAMPLES), *(TRAINING, RUNS, ERRORS, FILES)),
+  (
+    *(OPS, LAYERS, MODELS, DATA, EXAMPLES),
+    *(TRAINING, RUNS, ERRORS, FILES),
+    VERSION,
+  ),
   (*ARRAYS, 'flax', 'lazy_loader', 'numpy', 'optax'),
 )
 IN_TRAINING = Room(
@@ -59,6 +64,7 @@ def runs_and(*packages: str) -> Room:
 # The room of a module is the longest key that is a prefix of its name.
 ROOMS = {
   'capsjax.errors': Room(),
+  'capsjax.version': Room(),
   'capsjax.files': Room(),
   'capsjax.huge_pages': Room(),
   'capsjax.runtime': Room((FILES, ERRORS), ('jax',)),
@@ -122,7 +128,8 @@ ROOMS = {
     ('jax', 'jaxtyping', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
-  'capsjax.commands.command_line': Room(),
+  'capsjax.commands.command_line': Room((VERSION,)),
+  'capsjax.__main__': Room(('capsjax.main',)),
   'capsjax.main': Room(
     (
       *('capsjax.commands', *CONFIGURATION),
@@ -130,7 +137,7 @@ ROOMS = {
     ),
   ),
   # The public names, which are in __init__.pyi.
-  'capsjax': Room((), ('lazy_loader',)),
+  'capsjax': Room((VERSION,), ('lazy_loader',)),
   # Configurations can be read without JAX.
   'configs': Room(('configs', 'capsjax'), ('ml_collections',)),
   # An oracle that shares code with the code under test shares its mistakes.

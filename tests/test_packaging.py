@@ -140,3 +140,10 @@ def test_the_licence_is_unmodified_apache_2(repository, project):
   assert text.split()[:5] == ['Apache', 'License', 'Version', '2.0,', 'January']
   assert 'END OF TERMS AND CONDITIONS' in text
   assert len(text) == 11358
+
+
+def test_the_wheel_holds_the_configurations(repository):
+  """Where capsjax.runs.shipped looks for them."""
+  pyproject = tomllib.loads((repository / 'pyproject.toml').read_text())
+  wheel = pyproject['tool']['hatch']['build']['targets']['wheel']
+  assert wheel['force-include'] == {'configs': 'capsjax/configs'}

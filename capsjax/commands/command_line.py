@@ -6,8 +6,9 @@ Nothing slow is imported here, so help and error messages appear at once.
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
+
+from capsjax.version import VERSION
 
 _DESCRIPTION = """\
 Train capsule networks with dynamic routing, and see what they learned.
@@ -25,6 +26,7 @@ _COMMANDS = {
   'explore': 'write an HTML page in which the trained network runs',
   'predict': 'classify your own pictures',
   'export': 'write the classifier for programs without capsjax',
+  'configs': 'list the configurations that come with capsjax',
 }
 _LIST = '\n'.join(f'  {name:13}{does}' for name, does in _COMMANDS.items())
 _EPILOG = f"""\
@@ -32,25 +34,25 @@ commands:
 {_LIST}
 
 examples:
-  python -m capsjax.main --config configs/digits.py
+  capsjax --config digits
       run the paper's network on 1,797 digits; needs no download
-  python -m capsjax.main --config configs/mnist.py --config.num_epochs=3
+  capsjax --config mnist --config.num_epochs=3
       train on MNIST for three epochs; the run is in runs/mnist
-  python -m capsjax.main --config configs/mnist.py --config.data_dir=DIR
+  capsjax --config mnist --config.data_dir=DIR
       read the four IDX files of MNIST from DIR or DIR/mnist
-  python -m capsjax.main --config configs/mnist.py \\
+  capsjax --config mnist \\
       --workdir runs/one --config.model.routing.num_iterations=1 --config.seed=1
       set any field that --help-config lists; names and values are checked
-  python -m capsjax.main evaluate --workdir runs/mnist
+  capsjax evaluate --workdir runs/mnist
       print the test error, both losses, the accuracy of each class and the
       confusion matrix
-  python -m capsjax.main perturb --workdir runs/mnist
+  capsjax perturb --workdir runs/mnist
       write pictures to runs/mnist/pictures
-  python -m capsjax.main report --workdir runs/a runs/b
+  capsjax report --workdir runs/a runs/b
       compare the curves of two runs in runs/a/comparison.html
-  python -m capsjax.main predict --workdir runs/mnist --pictures 7.png more/
+  capsjax predict --workdir runs/mnist --pictures 7.png more/
       classify PNG and JPEG files, which should resemble the training images
-  python -m capsjax.main export --workdir runs/mnist
+  capsjax export --workdir runs/mnist
       write the weights, and a program for jax.export from uint8 images
       [batch, height, width, channels] to scores [batch, classes]
 """
@@ -96,7 +98,7 @@ def _create_parser() -> argparse.ArgumentParser:
     help='one of the commands listed below; default: train',
     metavar='COMMAND',
   )
-  version = f'capsjax {metadata.version("capsjax")}'
+  version = f'capsjax {VERSION}'
   parser.add_argument('--version', action='version', version=version)
   parser.add_argument(
     '--help-config',
@@ -116,10 +118,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
   add(
     '--config',
     type=Path,
-    metavar='FILE',
-    help='configuration to train with, such as configs/mnist.py; default: the '
-    'one saved in --workdir. Other commands always read the saved one. Set any '
-    'field with --config.FIELD=VALUE',
+    metavar='NAME',
+    help='configuration to train with: a name that the command configs lists, '
+    'such as mnist, or a Python file; default: the one saved in --workdir. '
+    'Other commands always read the saved one. Set any field with '
+    '--config.FIELD=VALUE',
   )
   add(
     '--workdir',
@@ -128,8 +131,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     action='extend',
     default=[],
     metavar='DIR',
-    help='folder of the run; default: runs/NAME, for --config NAME.py. report '
-    'compares several',
+    help='folder of the run; default: runs/NAME, for --config NAME or NAME.py. '
+    'report compares several',
   )
   add(
     '--checkpoint',

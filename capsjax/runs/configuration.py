@@ -17,9 +17,9 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from capsjax.errors import UserError, nearest, one_line
+from capsjax.errors import UserError, did_you_mean, nearest, one_line
 from capsjax.files import write_file
-from capsjax.runs import fields
+from capsjax.runs import fields, shipped
 from capsjax.runs.config import (
   BaselineConfig,
   CapsNetConfig,
@@ -53,7 +53,8 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   """Reads a configuration, applies overrides and checks it.
 
   Args:
-    path: a Python file with `get_config()`, or the `config.json` of a run.
+    path: a Python file with `get_config()`, the name of a configuration that
+      comes with capsjax, or the `config.json` of a run.
     overrides: strings of the form `--config.FIELD=VALUE`.
 
   Returns:
@@ -62,12 +63,10 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   Raises:
     UserError: if there is no such file, or a field or value is invalid.
   """
-  path = Path(path)
+  path = shipped.find(Path(path))
   if not path.is_file():
-    raise UserError(
-      f'no configuration {path}; a checkout of capsjax has some in configs/: '
-      'run the command in the checkout, or give a full path'
-    )
+    hint = did_you_mean(path.stem, shipped.names())
+    raise UserError(f'no configuration {path}; {hint}')
   if path.suffix == '.json':
     config = ConfigDict(dataclasses.asdict(_read_json(path)))
   else:
@@ -230,16 +229,21 @@ def _field_names(factory: type[Any], prefix: str) -> list[str]:
 
 
 def _read_python(path: Path) -> ConfigDict:
-  """Runs `get_config` of a file, which may import files beside it."""
-  root = str(path.resolve().parent.parent)
-  sys.path.insert(0, root)
+  """Runs `get_config` of a file.
+
+  It may import files beside it, and `configs`, unless its own folder has that
+  name.
+  """
+  before = sys.path
+  beside, ours = path.resolve().parent, shipped.folder().parent
+  sys.path = [str(beside.parent), str(beside), *before, str(ours)]
   try:
     get_config = runpy.run_path(str(path)).get('get_config')
     config = get_config() if get_config else None
   except Exception as e:
     raise UserError(f'{path} cannot be run: {one_line(e)}') from e
   finally:
-    sys.path.remove(root)
+    sys.path = before
   if not isinstance(config, ConfigDict):
     raise UserError(
       f'{path} must have a get_config() that returns a ConfigDict; see '

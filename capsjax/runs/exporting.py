@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-from importlib import metadata
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from jax import export
 from capsjax.errors import UserError
 from capsjax.runs.trained_run import TrainedRun
 from capsjax.runtime import without_source_locations
+from capsjax.version import VERSION
 
 _PLATFORMS = ('cpu', 'cuda', 'tpu')
 # The second is what jax.export serializes with.
@@ -56,7 +56,7 @@ def serialize_weights(run: TrainedRun) -> bytes:
       'image_shape': json.dumps(run.image_shape),
       'classifier_input': describe_input(run),
       'step': str(run.step),
-      'capsjax_version': metadata.version('capsjax'),
+      'capsjax_version': VERSION,
     },
   )
 
