@@ -431,5 +431,5 @@ def test_the_version_is_that_of_the_project(repository):
 def test_help_teaches():
   done = finish(start('--help'))
   assert done.status == 0
-  for word in ('configs/digits.py', 'evaluate', '--config.FIELD', 'data_dir'):
+  for word in ('--config digits', 'evaluate', '--config.FIELD', 'data_dir'):
     assert word in done.out
