@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
   Returns:
     The exit status: 0 for success, 2 for a user's mistake or a missing file,
-    130 if interrupted before there was anything to save.
+    130 after Ctrl-C and 143 after SIGTERM, whether or not there was anything to
+    save.
   """
   options, overrides = parse(argv)
   try:
@@ -93,8 +94,8 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     'output': options.output or workdir,
   }
   if options.command == 'train':
-    train.run(config, workdir, checkpoint_name=options.checkpoint)
-  elif options.command == 'report':
+    return train.run(config, workdir, checkpoint_name=options.checkpoint)
+  if options.command == 'report':
     report.run(configs, **places)
   else:
     readers[options.command](config, workdir, **places)

@@ -156,7 +156,7 @@ def test_interrupted_run_saves_and_leaves(tmp_path, number):
   wait_for(lambda: metrics.exists() and metrics.stat().st_size, process)
   process.send_signal(number)
   done = finish(process)
-  assert done.status == 0, done.err
+  assert done.status == 128 + number, done.err
   assert 'Traceback' not in done.err
   stopped = int(
     re.search(r'stopped after step ([\d,]+)', done.out)[1].replace(',', '')

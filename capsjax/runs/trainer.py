@@ -40,6 +40,7 @@ def train_run(
   checkpoint_name: str = 'latest',
   dataset: Dataset | None = None,
   params: Any = None,
+  stop: StopRequest | None = None,
 ) -> Results | None:
   """Trains for the configured number of epochs, or until interrupted.
 
@@ -50,6 +51,7 @@ def train_run(
       number of a step. Later steps are trained anew.
     dataset: the data set; read if None.
     params: parameters of another network. A new run starts from those that fit.
+    stop: afterwards, tells which signal interrupted training, if any.
 
   Returns:
     The metrics on the test set, or None if interrupted.
@@ -83,7 +85,8 @@ def train_run(
         configuration.save_config(config, folder.config)
         save_dataset_file(experiment.dataset, folder)
     say(start_summary(experiment, plan, folder, state, loaded=loaded))
-    state, monitor = _train(experiment, plan, folder, state, best)
+    stop = StopRequest() if stop is None else stop
+    state, monitor = _train(experiment, plan, folder, state, best, stop)
   step = int(state.step)
   if not plan.is_over(step, monitor.best):
     say(
@@ -109,6 +112,7 @@ def _train(
   folder: RunFolder,
   state: TrainState,
   best: float | None,
+  stop: StopRequest,
 ) -> tuple[TrainState, Monitor]:
   """Trains from `state`, saving checkpoints and writing metrics."""
   config, devices = experiment.config, experiment.devices
@@ -125,7 +129,7 @@ def _train(
       batch_size=config.batch_size,
       enabled=is_primary,
     ) as progress,
-    StopRequest() as stop,
+    stop,
   ):
     monitor = Monitor(experiment, plan, best, writer=writer, progress=progress)
 

@@ -13,14 +13,17 @@ class StopRequest:
 
   A context manager that becomes truthy once a stop is requested. Outside the
   main thread, signals cannot be caught and it never becomes truthy.
+
+  Attributes:
+    signal: the signal, or None.
   """
 
   def __init__(self) -> None:
-    self._stopped = False
+    self.signal: signal.Signals | None = None
     self._previous: dict[int, Any] = {}
 
   def __bool__(self) -> bool:
-    return self._stopped
+    return self.signal is not None
 
   def __enter__(self) -> 'StopRequest':
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -35,11 +38,12 @@ class StopRequest:
 
   def _stop(self, number: int, frame: types.FrameType | None) -> None:
     del frame
-    self._stopped = True
+    self.signal = signal.Signals(number)
     self._restore()
-    name = signal.Signals(number).name
     # Not print, which the signal may have interrupted.
-    line = f'\n{name}: saving and leaving; once more to leave at once\n'
+    line = (
+      f'\n{self.signal.name}: saving and leaving; once more to leave at once\n'
+    )
     os.write(_STDERR, line.encode())
 
   def _restore(self) -> None:
