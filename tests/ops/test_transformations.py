@@ -354,7 +354,10 @@ def expected(case, transformation):
     jax.numpy_rank_promotion('allow'),
   ):
     arrays = (as_jax(a, jnp.float64) for a in (case.batched, case.shared))
-    found = jax.jit(partial(transformation, case.formula))(*arrays)
+    transformed = partial(transformation, case.formula)
+    # JAX warns of pmap inside jit.
+    compile = transformation is not pmap
+    found = (jax.jit(transformed) if compile else transformed)(*arrays)
     return [np.asarray(array) for array in jax.tree.leaves(found)]
 
 
