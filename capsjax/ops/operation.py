@@ -71,7 +71,8 @@ class Operation:
       options: what is known when the program is compiled.
       *arguments: the arrays.
     """
-    precision = jax.config.jax_default_matmul_precision
+    config: Any = jax.config  # its type lacks the field in some versions
+    precision = config.jax_default_matmul_precision
     call = _Plain(self, options, precision)
     return _apply.bind(*_vary_alike(arguments), call=call)
 
