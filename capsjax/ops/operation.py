@@ -8,6 +8,7 @@ operations here are JAX primitives. Under `vmap` they fold the mapped axis into
 the batch if no shared argument is mapped.
 """
 
+import abc
 import dataclasses
 import functools
 from collections.abc import Callable, Hashable, Sequence
@@ -81,27 +82,27 @@ class Operation:
     return self.name
 
 
-class _Call:
+class _Call(abc.ABC):
   """Something to compute: an operation, or what JAX makes of it."""
 
   @property
+  @abc.abstractmethod
   def argument_axes(self) -> tuple[int | None, ...]:
     """The batch axis of each argument, or None."""
-    raise NotImplementedError
 
   @property
+  @abc.abstractmethod
   def result_axes(self) -> tuple[int | None, ...]:
     """The batch axis of each result; None if it cannot be folded into."""
-    raise NotImplementedError
 
   @property
   def saved(self) -> tuple[int, ...]:
     """The positions of results that the gradients need."""
     return ()
 
+  @abc.abstractmethod
   def on(self, platform: str) -> Function:
     """Returns the function to compile for a platform."""
-    raise NotImplementedError
 
   def result_types(self, *types: Any) -> Sequence[Any]:
     """Returns shape, dtype and sharding of the results, from the arguments'."""
