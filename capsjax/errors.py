@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -39,6 +40,24 @@ def memory_told() -> Iterator[None]:
     ) from error
 
 
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+  """Names the extra to install if an import inside fails.
+
+  Args:
+    extra: an extra of the package, as in pyproject.toml.
+
+  Raises:
+    UserError: in place of ModuleNotFoundError.
+  """
+  try:
+    yield
+  except ModuleNotFoundError as error:
+    raise UserError(
+      f'this needs {error.name}; install it: pip install "capsjax[{extra}]"'
+    ) from error
+
+
 def one_line(error: BaseException) -> str:
   """Returns an error's text without line breaks, or its type if empty."""
   return ' '.join(str(error).split()) or type(error).__name__
@@ -50,8 +69,29 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(name: str, options: Iterable[str]) -> list[str]:
-  """Returns up to three options that resemble a mistyped name."""
-  return difflib.get_close_matches(name, sorted(options), n=3, cutoff=0.5)
+  """Returns up to three options that resemble a mistyped name, best first."""
+  found = difflib.get_close_matches(name, sorted(options), n=3, cutoff=0.6)
+  # Beside a slip of a finger, others are no help.
+  is_slip = (
+    found and difflib.SequenceMatcher(None, name, found[0]).ratio() > 0.9
+  )
+  return found[:1] if is_slip else found
+
+
+def nearest_path(path: Path) -> Path | None:
+  """Returns the existing path that resembles a mistyped one, if there is one.
+
+  Args:
+    path: any path; one that exists is returned as it is.
+  """
+  if path.exists():
+    return path
+  folder = nearest_path(path.parent)
+  if folder is None or not folder.is_dir():
+    return None
+  names = sorted(entry.name for entry in folder.iterdir())
+  near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+  return folder / near[0] if near else None
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

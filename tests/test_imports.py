@@ -34,20 +34,23 @@ class Room:
 ARRAYS = ('jax', 'jaxtyping')
 ERRORS, FILES = 'capsjax.errors', 'capsjax.files'
 VERSION = 'capsjax.version'
+# Only the rooms of a program print.
+CONSOLE = 'capsjax.console'
 OPS, LAYERS, MODELS = 'capsjax.ops', 'capsjax.layers', 'capsjax.models'
 DATA, EXAMPLES = 'capsjax.data', 'capsjax.examples'
 TRAINING, RUNS = 'capsjax.training', 'capsjax.runs'
 VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
 # Configurations are read before JAX is loaded.
 CONFIGURATION = (
-  *('capsjax.runs.config', 'capsjax.runs.configuration'),
-  *('capsjax.runs.fields', 'capsjax.runs.folder', 'capsjax.runs.shipped'),
+  *('capsjax.runs.config', 'capsjax.runs.config_file'),
+  *('capsjax.runs.configuration', 'capsjax.runs.fields'),
+  *('capsjax.runs.folder', 'capsjax.runs.overrides', 'capsjax.runs.shipped'),
 )
 IN_RUNS = Room(
   (
     *(OPS, LAYERS, MODELS, DATA, EXAMPLES),
     *(TRAINING, RUNS, ERRORS, FILES),
-    VERSION,
+    *(CONSOLE, VERSION),
   ),
   (*ARRAYS, 'flax', 'lazy_loader', 'numpy', 'optax'),
 )
@@ -67,6 +70,7 @@ ROOMS = {
   'capsjax.version': Room(),
   'capsjax.files': Room(),
   'capsjax.huge_pages': Room(),
+  'capsjax.console': Room(),
   'capsjax.runtime': Room((FILES, ERRORS), ('jax',)),
   'capsjax.ops': Room((OPS,), ARRAYS),
   # Constants in float64, computed before tracing.
@@ -95,8 +99,12 @@ ROOMS = {
   'capsjax.runs': IN_RUNS,
   'capsjax.runs.fields': Room((ERRORS,)),
   'capsjax.runs.config': Room(('capsjax.runs.fields',)),
+  'capsjax.runs.overrides': Room((ERRORS,)),
+  'capsjax.runs.config_file': Room(
+    (*CONFIGURATION, ERRORS), ('ml_collections', 'yaml')
+  ),
   'capsjax.runs.configuration': Room(
-    (*CONFIGURATION, ERRORS, FILES), ('absl', 'ml_collections')
+    (*CONFIGURATION, ERRORS, FILES), ('ml_collections',)
   ),
   'capsjax.runs.folder': Room((ERRORS,), ('filelock',)),
   # What a script calls in place of the command line.
@@ -116,24 +124,34 @@ ROOMS = {
   ),
   'capsjax.runs.course': Room((RUNS, VISUALIZATION, ERRORS), ('numpy',)),
   'capsjax.gallery': Room(
-    (RUNS, VISUALIZATION, GALLERY, ERRORS, FILES),
+    (RUNS, VISUALIZATION, GALLERY, CONSOLE, ERRORS, FILES),
     ('jaxtyping', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
   'capsjax.commands': Room(
     (
       *(DATA, TRAINING, RUNS, VISUALIZATION, GALLERY),
-      *('capsjax.commands', ERRORS, FILES),
+      *('capsjax.commands', CONSOLE, ERRORS, FILES),
     ),
     ('jax', 'jaxtyping', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
-  'capsjax.commands.command_line': Room((VERSION,)),
+  # The help and the completions must not wait for JAX.
+  'capsjax.commands.command_line': Room(
+    ('capsjax.commands', *CONFIGURATION, ERRORS, VERSION)
+  ),
+  'capsjax.commands.options': Room(('capsjax.commands',)),
+  'capsjax.commands.parser': Room((ERRORS,)),
+  'capsjax.commands.config': Room(CONFIGURATION),
+  'capsjax.commands.configs': Room((RUNS,)),
+  'capsjax.commands.completion': Room(
+    ('capsjax.commands', RUNS, *CONFIGURATION, ERRORS), (), ('argcomplete',)
+  ),
   'capsjax.__main__': Room(('capsjax.main',)),
   'capsjax.main': Room(
     (
       *('capsjax.commands', *CONFIGURATION),
-      *('capsjax.huge_pages', 'capsjax.runtime', ERRORS),
+      *('capsjax.huge_pages', 'capsjax.runtime', CONSOLE, ERRORS),
     ),
   ),
   # The public names, which are in __init__.pyi.

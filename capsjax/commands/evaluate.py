@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 from tqdm import tqdm
 
+from capsjax import console
 from capsjax.data import Dataset
 from capsjax.files import write_file
 from capsjax.runs.config import Config
@@ -45,13 +46,16 @@ def run(
     record |= {'error_percent': results.error} | dataclasses.asdict(results)
     path = RunFolder(output).evaluation
     write_file(path, json.dumps(record, indent=2) + '\n')
-    print(f'written to {path}')
+    console.say(f'written to {path}')
   return results
 
 
 def _evaluate(experiment, params):
   with tqdm(
-    total=experiment.test_size, unit='image', leave=False, disable=None
+    total=experiment.test_size,
+    unit='image',
+    leave=False,
+    disable=console.hides_bar(),
   ) as progress:
     return experiment.evaluate(
       params,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from capsjax import console
 from capsjax.commands.pictures import require_decoder, require_single_objects
 from capsjax.errors import UserError
 from capsjax.files import write_file
@@ -68,5 +69,7 @@ def run(
   )
   path = RunFolder(output).explorer
   write_file(path, page)
-  print(f'written to {path} ({len(page) / 1e6:.0f} MB); open it in a browser')
+  console.say(
+    f'written to {path} ({len(page) / 1e6:.0f} MB); open it in a browser'
+  )
   return path

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from capsjax import console
 from capsjax.files import write_file
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import load_dataset_file
@@ -46,13 +47,13 @@ def run(
   folder = RunFolder(output)
   _write(folder.weights, serialize_weights(trained))
   _write(folder.classifier, serialize_classifier(trained))
-  print(_usage(folder.classifier, trained))
+  console.say(_usage(folder.classifier, trained))
   return folder.classifier
 
 
 def _write(path: Path, content: bytes) -> None:
   write_file(path, content)
-  print(f'written to {path} ({len(content) / 1e6:.1f} MB)')
+  console.say(f'written to {path} ({len(content) / 1e6:.1f} MB)')
 
 
 def _usage(path: Path, trained: TrainedRun) -> str:

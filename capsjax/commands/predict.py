@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from capsjax import console
 from capsjax.data.folder.pictures import read_pictures
 from capsjax.data.folder.source import find_files
 from capsjax.errors import UserError
@@ -73,7 +74,7 @@ def run(
     },
   }
   write_file(path, json.dumps(record, indent=2) + '\n')
-  print(f'written to {path}')
+  console.say(f'written to {path}')
   return path
 
 

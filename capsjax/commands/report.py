@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from capsjax import console
 from capsjax.files import write_file
 from capsjax.gallery.comparison import compare_runs
 from capsjax.gallery.description import describe_run
@@ -45,5 +46,7 @@ def run(
     path = RunFolder(output).report
   page = report_page(title, subtitle, sections)
   write_file(path, page)
-  print(f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser')
+  console.say(
+    f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser'
+  )
   return path

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from tqdm import tqdm
 
+from capsjax import console
 from capsjax.gallery import couplings, overlaps, perturbations, reconstructions
 from capsjax.gallery.capsule_course import course_of_capsules
 from capsjax.gallery.choice import all_predicted, one_of_each_class
@@ -74,7 +75,7 @@ def _all_scores(trained: TrainedRun) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
     total=trained.experiment.test_size,
     unit='image',
     leave=False,
-    disable=None,
+    disable=console.hides_bar(),
   ) as progress:
     for output, targets in trained.inference.apply_in_batches(trained.params):
       scores.append(output.scores)

@@ -6,32 +6,30 @@ other code uses `Config`.
 
 import dataclasses
 import json
-import re
-import runpy
-import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from capsjax.errors import UserError, did_you_mean, nearest, one_line
+from capsjax.errors import UserError, one_line
 from capsjax.files import write_file
-from capsjax.runs import fields, shipped
+from capsjax.runs import config_file, fields
 from capsjax.runs.config import (
   BaselineConfig,
   CapsNetConfig,
   Config,
   LossConfig,
 )
+from capsjax.runs.overrides import parse_value, split_override
 
 # Sections whose class depends on `model_name`.
 _OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
   'baseline': {'model': BaselineConfig, 'loss': None},
 }
+# The file of a run, as RunFolder names it.
+_OF_RUN = 'config.json'
 # Fields of older runs, and where they are now.
 _MOVED = {
   f'model.{name}': f'model.routing.{name}'
@@ -43,8 +41,8 @@ def default_config() -> ConfigDict:
   """Returns the settings that every configuration starts from.
 
   Returns:
-    The paper's settings for MNIST, as a `ConfigDict`; `python -m capsjax.main
-    --help-config` lists them with their meanings.
+    The paper's settings for MNIST, as a `ConfigDict`; `capsjax config` lists
+    them with their meanings.
   """
   return ConfigDict(dataclasses.asdict(Config()))
 
@@ -53,8 +51,9 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   """Reads a configuration, applies overrides and checks it.
 
   Args:
-    path: a Python file with `get_config()`, the name of a configuration that
-      comes with capsjax, or the `config.json` of a run.
+    path: a Python file with `get_config()`; a YAML or JSON file of fields; the
+      name of a configuration that comes with capsjax; or the `config.json` of a
+      run.
     overrides: strings of the form `--config.FIELD=VALUE`.
 
   Returns:
@@ -63,15 +62,15 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   Raises:
     UserError: if there is no such file, or a field or value is invalid.
   """
-  path = shipped.find(Path(path))
-  if not path.is_file():
-    hint = did_you_mean(path.stem, shipped.names())
-    raise UserError(f'no configuration {path}; {hint}')
-  if path.suffix == '.json':
-    config = ConfigDict(dataclasses.asdict(_read_json(path)))
+  path = config_file.find(Path(path))
+  if path.name == _OF_RUN:
+    start = ConfigDict(dataclasses.asdict(_read_run(path)))
+    values: dict[str, Any] = {}
   else:
-    config = _read_python(path)
-  return from_dict(_override(config, overrides).to_dict())
+    start, values = config_file.read(path)
+  values |= dict(map(split_override, overrides))
+  _set(start, values)
+  return from_dict(start.to_dict())
 
 
 def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
@@ -86,8 +85,9 @@ def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
   Raises:
     UserError: if a field is unknown or missing, or a value is invalid.
   """
-  of_model = _OF_MODEL.get(str(values.get('model_name')), _OF_MODEL['capsnet'])
-  return _section(Config, values, '', is_older, of_model)
+  return _section(
+    Config, values, '', is_older, _of_model(values.get('model_name'))
+  )
 
 
 def to_json(config: Config) -> str:
@@ -115,7 +115,7 @@ def require_continues(
   """
   if not path.exists():
     return
-  old, new = fields.flatten(_read_json(path)), fields.flatten(config)
+  old, new = fields.flatten(_read_run(path)), fields.flatten(config)
   may_change = {f.name for f in fields.named_fields(config) if f.may_change}
   for name in sorted((old.keys() | new.keys()) - may_change):
     if old.get(name) != new.get(name):
@@ -124,18 +124,6 @@ def require_continues(
         f'{new.get(name)!r}; choose another {option}, or resume the run with '
         'its own configuration'
       )
-
-
-def describe_fields() -> str:
-  """Returns the text of `--help-config`: all defaults, meanings and values."""
-  lines = []
-  for found in fields.named_fields(Config()):
-    values = f' Must be {found.rule.meaning}.' if found.rule.meaning else ''
-    lines.append(f'--config.{found.name}={found.value!r}')
-    lines += textwrap.wrap(
-      found.meaning + values, initial_indent='    ', subsequent_indent='    '
-    )
-  return '\n'.join(lines)
 
 
 def _section(
@@ -154,9 +142,10 @@ def _section(
   declared = {f.name: f for f in dataclasses.fields(factory)}
   for name in values:
     if name not in declared:
+      known = fields.named_fields(factory(), prefix)
       raise UserError(
         f'nothing reads config.{prefix}{name}; '
-        f'{_advice(prefix + name, _field_names(factory, prefix))}'
+        f'{fields.advice(prefix + name, known)}'
       )
   found: dict[str, Any] = {}
   for name, f in declared.items():
@@ -190,69 +179,54 @@ def _require_none(values: Mapping[str, Any], section: str) -> None:
     )
 
 
-def _override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
-  names = set(_names_in(config))
-  for override in overrides:
-    name = re.sub(r'^--(no)?config\.', '', override).partition('=')[0]
-    if name not in names:
-      raise UserError(
-        f'the configuration has no field {name}; {_advice(name, names)}'
-      )
-  values, argv = flags.FlagValues(), ['capsjax', *overrides]
-  try:
-    config_flags.DEFINE_config_dict(
-      'config', config, flag_values=values, sys_argv=argv
-    )
-    values(argv)
-  except (flags.Error, AttributeError, KeyError, ValueError, TypeError) as e:
-    raise UserError(one_line(e)) from e
-  return config
+def _set(config: ConfigDict, values: Mapping[str, Any]) -> None:
+  """Sets fields by dotted name; text is converted to the field's type.
 
-
-def _advice(name: str, names: Sequence[str] | set[str]) -> str:
-  near = ' or '.join(nearest(name, names))
-  return f'did you mean {near}?' if near else '--help-config lists them all'
-
-
-def _names_in(config: ConfigDict, prefix: str = '') -> list[str]:
-  names = []
-  for name, value in config.items():
-    if isinstance(value, ConfigDict):
-      names += _names_in(value, f'{prefix}{name}.')
-    else:
-      names.append(f'{prefix}{name}')
-  return names
-
-
-def _field_names(factory: type[Any], prefix: str) -> list[str]:
-  return [found.name for found in fields.named_fields(factory(), prefix)]
-
-
-def _read_python(path: Path) -> ConfigDict:
-  """Runs `get_config` of a file.
-
-  It may import files beside it, and `configs`, unless its own folder has that
-  name.
+  Fields that refer to another field follow it.
   """
-  before = sys.path
-  beside, ours = path.resolve().parent, shipped.folder().parent
-  sys.path = [str(beside.parent), str(beside), *before, str(ours)]
-  try:
-    get_config = runpy.run_path(str(path)).get('get_config')
-    config = get_config() if get_config else None
-  except Exception as e:
-    raise UserError(f'{path} cannot be run: {one_line(e)}') from e
-  finally:
-    sys.path = before
-  if not isinstance(config, ConfigDict):
-    raise UserError(
-      f'{path} must have a get_config() that returns a ConfigDict; see '
-      'capsjax.default_config()'
-    )
-  return config
+  model_name = values.get('model_name', config.get('model_name'))
+  with config.unlocked(), config.ignore_type():
+    if model_name != config.get('model_name'):
+      # Another model has other fields: start from its defaults.
+      config.model_name = model_name
+      for name, kind in _of_model(model_name).items():
+        config[name] = ConfigDict(dataclasses.asdict(kind()) if kind else {})
+    declared = {f.name: f for f in _declared(config)}
+    for name, value in values.items():
+      if name not in declared:
+        raise UserError(
+          f'the configuration has no field {name}; '
+          f'{fields.advice(name, declared.values())}'
+        )
+      if isinstance(value, str):
+        value = parse_value(value, type(declared[name].default))
+      *sections, last = name.split('.')
+      section = config
+      for inner in sections:
+        if not isinstance(section.get(inner), ConfigDict):
+          section[inner] = ConfigDict()
+        section = section[inner]
+      section[last] = _with_tuples(value)
 
 
-def _read_json(path: Path) -> Config:
+def _declared(config: ConfigDict) -> Iterator[fields.NamedField]:
+  """Yields the fields that a configuration may have, for its model."""
+  of_model = _of_model(config.get('model_name'))
+  sections: dict[str, Any]
+  sections = {name: kind and kind() for name, kind in of_model.items()}
+  return fields.named_fields(Config(**sections))
+
+
+def _of_model(name: object) -> dict[str, type[Any] | None]:
+  """Returns the classes of the sections; a capsnet's if there is no such model.
+
+  The check of `model_name` then refuses its value.
+  """
+  return _OF_MODEL.get(str(name), _OF_MODEL['capsnet'])
+
+
+def _read_run(path: Path) -> Config:
+  """Reads the `config.json` of a run, which may be older than some fields."""
   try:
     values = json.loads(path.read_text())
     _move(values)

@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, get_args
 
-from capsjax.errors import UserError
+from capsjax.errors import UserError, nearest
 
 
 class Rule(NamedTuple):
@@ -14,10 +14,12 @@ class Rule(NamedTuple):
   Attributes:
     holds: whether a value satisfies the rule.
     meaning: completes "it must be"; '' if every value of the right type does.
+    values: all valid values, if they are few.
   """
 
   holds: Callable[[Any], bool]
   meaning: str
+  values: tuple[Any, ...] = ()
 
 
 ANY = Rule(lambda value: True, '')
@@ -42,6 +44,13 @@ NAMES = Rule(
   "names, such as ('conv', 'primary_capsules')",
 )
 _REQUIRED = object()
+_TYPES = {
+  bool: 'True or False',
+  int: 'a whole number',
+  float: 'a number',
+  str: 'text',
+  tuple: 'values in parentheses',
+}
 
 
 def at_least(least: int | float) -> Rule:
@@ -60,7 +69,7 @@ def one_of(*values: Any) -> Rule:
   """Accepts any of the given values."""
   *others, last = map(repr, values)
   listed = f'{", ".join(others)} or {last}' if others else last
-  return Rule(lambda value: value in values, listed)
+  return Rule(lambda value: value in values, listed, values)
 
 
 def field(
@@ -70,17 +79,20 @@ def field(
   *,
   may_change: bool = False,
   before: Any = _REQUIRED,
+  also: tuple[str, ...] = (),
 ) -> Any:
   """Declares a field of a configuration.
 
   Args:
     default: the value in `configs/base.py`.
-    meaning: the description in `--help-config`.
+    meaning: the description in `capsjax config`.
     rule: which values are valid.
     may_change: whether a run may be resumed with another value. Such a field
       does not change what is computed, or (`num_epochs`) only how much of it.
     before: the value for runs that are older than the field. A run that lacks a
       field without such a value is damaged.
+    also: what people call the field elsewhere; a message about such a name
+      suggests this field.
   """
   return dataclasses.field(
     default=default,
@@ -89,6 +101,7 @@ def field(
       'rule': rule,
       'may_change': may_change,
       'before': before,
+      'also': also,
     },
   )
 
@@ -106,16 +119,29 @@ class NamedField(NamedTuple):
   Attributes:
     name: the dotted name, such as 'optimizer.learning_rate'.
     value: its value in this configuration.
-    meaning: as for `field`, and so are the next two.
+    default: its value if nothing sets it.
+    annotation: its type, such as `tuple[int, int]`.
+    meaning: as for `field`, and so are the next three.
     rule: as for `field`.
     may_change: as for `field`.
+    also: as for `field`.
   """
 
   name: str
   value: Any
+  default: Any
+  annotation: Any
   meaning: str
   rule: Rule
   may_change: bool
+  also: tuple[str, ...]
+
+  @property
+  def type_name(self) -> str:
+    """The type as text."""
+    if isinstance(self.annotation, type) and not get_args(self.annotation):
+      return self.annotation.__name__
+    return str(self.annotation)
 
 
 def named_fields(config: Any, prefix: str = '') -> Iterator[NamedField]:
@@ -127,7 +153,11 @@ def named_fields(config: Any, prefix: str = '') -> Iterator[NamedField]:
     elif value is not None:
       told = declared.metadata
       yield NamedField(
-        name, value, told['meaning'], told['rule'], told['may_change']
+        name,
+        value,
+        declared.default,
+        declared.type,
+        **{k: told[k] for k in ('meaning', 'rule', 'may_change', 'also')},
       )
 
 
@@ -159,12 +189,30 @@ def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
     value = float(value)
   # A bool is an int to Python.
   if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-    raise UserError(
-      f'config.{name}={value!r}, but it must be of type {kind.__name__}'
-    )
+    # The meaning of a rule for tuples says that they are.
+    told = (rule.meaning,) if kind is tuple else (_TYPES[kind], rule.meaning)
+    must = ', '.join(filter(None, told)) or _TYPES[kind]
+    raise UserError(f'config.{name}={value!r}, but it must be {must}')
   if not _holds(rule, value):
-    raise UserError(f'config.{name}={value!r}, but it must be {rule.meaning}')
+    near = nearest(str(value), map(str, rule.values))
+    hint = f'; did you mean {near[0]}?' if near else ''
+    raise UserError(
+      f'config.{name}={value!r}, but it must be {rule.meaning}{hint}'
+    )
   return value
+
+
+def advice(name: str, declared: Iterable[NamedField]) -> str:
+  """Returns what to do about a field that does not exist."""
+  # What people may have meant, by what they may have written: they leave out
+  # the section, or give the wrong one.
+  meant = {}
+  for field in declared:
+    for written in (field.name.rpartition('.')[2], *field.also):
+      meant[written] = field.name
+  near = nearest(name.rpartition('.')[2].lower(), meant)
+  found = ' or '.join(dict.fromkeys(meant[written] for written in near))
+  return f'did you mean {found}?' if found else 'capsjax config lists them all'
 
 
 def _holds(rule: Rule, value: Any) -> bool:

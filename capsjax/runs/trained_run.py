@@ -12,9 +12,9 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float, Int
 
-from capsjax import ops
+from capsjax import console, ops
 from capsjax.data import Dataset
-from capsjax.errors import UserError
+from capsjax.errors import UserError, nearest
 from capsjax.examples import Preparation, SingleExamples
 from capsjax.models import CapsNet, ModelOutput
 from capsjax.runs import configuration
@@ -81,7 +81,7 @@ class TrainedRun:
     if restored is None:
       raise UserError(f'{folder} has no checkpoint yet; train it first')
     if folder.is_claimed():
-      print(
+      console.say(
         f'{folder} is being trained; reading its checkpoint of step '
         f'{restored.step:,}'
       )
@@ -355,6 +355,8 @@ def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:
       return known
   if name.isdecimal():
     return int(name)
+  near = nearest(name, names)
+  hint = f'; did you mean {near[0]}?' if near else ''
   raise UserError(
-    f'--checkpoint {name}: must be latest, best, or the number of a step'
+    f'--checkpoint {name}: must be latest, best, or the number of a step{hint}'
   )
