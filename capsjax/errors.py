@@ -1,9 +1,25 @@
 """UserError, and helpers for its one-line message."""
 
 import difflib
+import importlib.util
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# The extra of pyproject.toml that installs each optional module.
+EXTRAS = {
+  'argcomplete': 'completion',
+  'flatbuffers': 'export',
+  'jinja2': 'pages',
+  'markupsafe': 'pages',
+  'matplotlib': 'pages',
+  'PIL': 'data',
+  'pooch': 'data',
+  'requests': 'data',
+  'safetensors': 'export',
+  'scipy': 'data',
+  'sklearn': 'data',
+}
 
 
 class UserError(Exception):
@@ -40,12 +56,26 @@ def memory_told() -> Iterator[None]:
     ) from error
 
 
-@contextmanager
-def needs(extra: str) -> Iterator[None]:
-  """Names the extra to install if an import inside fails.
+def missing_of(extra: str) -> list[str]:
+  """Returns the modules of an extra that are not installed."""
+  modules = [name for name, owner in EXTRAS.items() if owner == extra]
+  return [name for name in modules if not importlib.util.find_spec(name)]
 
-  Args:
-    extra: an extra of the package, as in pyproject.toml.
+
+def require_extra(extra: str) -> None:
+  """Refuses to begin what would end without an extra of the package.
+
+  Raises:
+    UserError: if a module of the extra is not installed.
+  """
+  missing = missing_of(extra)
+  if missing:
+    raise UserError(_to_install(' and '.join(missing), extra))
+
+
+@contextmanager
+def missing_told() -> Iterator[None]:
+  """Names the extra to install if a package of an extra is missing.
 
   Raises:
     UserError: in place of ModuleNotFoundError.
@@ -53,9 +83,14 @@ def needs(extra: str) -> Iterator[None]:
   try:
     yield
   except ModuleNotFoundError as error:
-    raise UserError(
-      f'this needs {error.name}; install it: pip install "capsjax[{extra}]"'
-    ) from error
+    name = (error.name or '').partition('.')[0]
+    if name not in EXTRAS:
+      raise
+    raise UserError(_to_install(name, EXTRAS[name])) from error
+
+
+def _to_install(names: str, extra: str) -> str:
+  return f"this needs {names}; install it: pip install 'capsjax[{extra}]'"
 
 
 def one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from capsjax import console
 from capsjax.commands import completion, parse
-from capsjax.errors import UserError, memory_told, nearest_path
+from capsjax.errors import UserError, memory_told, missing_told, nearest_path
 from capsjax.huge_pages import restart_with_huge_pages
 from capsjax.runs.config import Config
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   try:
     options, overrides = parse(argv)
     console.set_loudness(console.Loudness(1 + options.verbose - options.quiet))
-    with memory_told():
+    with memory_told(), missing_told():
       return _run(options, overrides)
   # For a forbidden folder or a full disk, the system's message will do.
   except (UserError, OSError) as error:

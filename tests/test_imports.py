@@ -68,7 +68,7 @@ def runs_and(*packages: str) -> Room:
 ROOMS = {
   'capsjax.errors': Room(),
   'capsjax.version': Room(),
-  'capsjax.files': Room(),
+  'capsjax.files': Room((ERRORS,)),
   'capsjax.huge_pages': Room(),
   'capsjax.console': Room(),
   'capsjax.runtime': Room((FILES, ERRORS), ('jax',)),
@@ -106,7 +106,7 @@ ROOMS = {
   'capsjax.runs.configuration': Room(
     (*CONFIGURATION, ERRORS, FILES), ('ml_collections',)
   ),
-  'capsjax.runs.folder': Room((ERRORS,), ('filelock',)),
+  'capsjax.runs.folder': Room((ERRORS, FILES), ('filelock',)),
   # What a script calls in place of the command line.
   'capsjax.runs.api': Room(
     (*CONFIGURATION, RUNS, DATA, 'capsjax.runtime'), ('ml_collections',)

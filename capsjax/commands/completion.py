@@ -5,7 +5,6 @@ import sys
 
 from capsjax.commands.command_line import create_parser
 from capsjax.commands.parser import Parser
-from capsjax.errors import needs
 from capsjax.runs import shipped
 from capsjax.runs.config import Config
 from capsjax.runs.fields import named_fields
@@ -21,18 +20,19 @@ def run(shell: str) -> None:
     shell: 'bash', 'zsh' or 'fish'.
 
   Raises:
-    UserError: if argcomplete is not installed.
+    ModuleNotFoundError: argcomplete is not installed.
   """
-  with needs('completion'):
-    from argcomplete.shell_integration import shellcode
+  from argcomplete.shell_integration import shellcode
 
   print(shellcode(['capsjax'], shell=shell))
 
 
 def answer() -> None:
   """Prints the completions of the shell's command line, and exits."""
-  import argcomplete
-
+  try:
+    import argcomplete
+  except ModuleNotFoundError:
+    sys.exit(1)
   program, parsers = create_parser()
   words = os.environ.get('COMP_LINE', '').split()
   implies_train = words[1:] and words[1].startswith('--')

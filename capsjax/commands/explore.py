@@ -6,7 +6,7 @@ import numpy as np
 
 from capsjax import console
 from capsjax.commands.pictures import require_decoder, require_single_objects
-from capsjax.errors import UserError
+from capsjax.errors import UserError, require_extra
 from capsjax.files import write_file
 from capsjax.runs.config import CapsNetConfig, Config
 from capsjax.runs.folder import RunFolder
@@ -35,6 +35,7 @@ def run(
     UserError: if there is no such run or checkpoint, or the network lacks a
       decoder or uses something that the page does not support.
   """
+  require_extra('pages')
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name
   )

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from capsjax import console
+from capsjax.errors import require_extra
 from capsjax.files import write_file
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import load_dataset_file
 from capsjax.runs.exporting import (
   describe_input,
-  require_packages,
   serialize_classifier,
   serialize_weights,
 )
@@ -37,7 +37,7 @@ def run(
     UserError: if there is no such run or checkpoint, if `dataset.json` cannot
       be read, or if a package is not installed.
   """
-  require_packages()
+  require_extra('export')
   trained = TrainedRun.open(
     workdir,
     config=config,

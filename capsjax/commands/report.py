@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from capsjax import console
+from capsjax.errors import require_extra
 from capsjax.files import write_file
 from capsjax.gallery.comparison import compare_runs
 from capsjax.gallery.description import describe_run
@@ -30,6 +31,7 @@ def run(
   Raises:
     UserError: if there is no such run or checkpoint.
   """
+  require_extra('pages')
   workdir = next(iter(configs))
   if len(configs) > 1:
     title = f'{len(configs)} runs compared'

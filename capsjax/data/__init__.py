@@ -21,6 +21,7 @@ from capsjax.data.mnist import (
   load_fashion_mnist,
   load_mnist,
 )
+from capsjax.data.outline import outline
 from capsjax.data.tfds import (
   load_tfds,
 )
@@ -36,4 +37,5 @@ __all__ = [
   'load_fashion_mnist',
   'load_mnist',
   'load_tfds',
+  'outline',
 ]

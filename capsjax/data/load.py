@@ -22,6 +22,7 @@ from capsjax.data.smallnorb import load_smallnorb
 from capsjax.data.svhn import load_svhn
 from capsjax.data.tfds import load_tfds
 from capsjax.errors import UserError
+from capsjax.files import require_local
 
 # Data sets with their own readers; other names are looked up in TFDS.
 _LOADERS: dict[str, Callable[..., Dataset]] = {
@@ -88,6 +89,8 @@ def load_dataset(
       'set both to 0'
     )
   if name in _LOADERS:
+    # TFDS, below, reads from other places too.
+    require_local(data_dir or '')
     dataset = _LOADERS[name](**options)
   else:
     dataset = load_tfds(name, data_dir=data_dir, other_names=tuple(_LOADERS))

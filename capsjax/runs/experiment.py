@@ -13,7 +13,10 @@ from flax import linen as nn
 from capsjax.data import (
   Dataset,
   Split,
+  hold_out,
+  limit_training,
   load_dataset,
+  outline,
 )
 from capsjax.errors import UserError, one_line
 from capsjax.examples import DeviceData, Examples, create_make_batch
@@ -316,6 +319,24 @@ class Experiment:
       'reconstruction_loss': results.reconstruction_loss,
     }
     return {f'{split}/{name}': number for name, number in numbers.items()}
+
+
+def check_before_reading(config: Config) -> None:
+  """Checks a configuration as far as possible without its images.
+
+  Reading them may take a long download.
+
+  Raises:
+    UserError: if a value of the configuration is invalid.
+  """
+  known = outline(config.dataset)
+  if known is not None:
+    known = limit_training(
+      hold_out(known, validation_size=config.validation_size, seed=config.seed),
+      train_size=config.train_size,
+      seed=config.seed,
+    )
+    Experiment.create(config, known).state_template()
 
 
 def count_parameters(params: Any) -> int:

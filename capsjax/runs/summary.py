@@ -6,6 +6,7 @@ from importlib import metadata
 
 import jax
 
+from capsjax.errors import missing_of
 from capsjax.models import CapsNet
 from capsjax.runs.config import Config, LossConfig
 from capsjax.runs.diagnosis import smaller_steps
@@ -53,6 +54,9 @@ def start_summary(
     'training': f'{_epochs(config.num_epochs)} of {plan.steps_per_epoch} '
     f'steps, batch {config.batch_size}, {start}',
     'best': _selection(experiment),
+    'pictures': "none without matplotlib: pip install 'capsjax[pages]'"
+    if missing_of('pages')
+    else '',
     'run': f'{folder} (tensorboard --logdir {folder})',
   }
   return '\n'.join(f'{name:9} {text}' for name, text in lines.items() if text)

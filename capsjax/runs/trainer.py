@@ -14,7 +14,7 @@ from capsjax.runs.checkpoint import Checkpointer
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import require_same_dataset, save_dataset_file
 from capsjax.runs.diagnosis import diagnosis_line
-from capsjax.runs.experiment import Experiment
+from capsjax.runs.experiment import Experiment, check_before_reading
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.monitor import Monitor
@@ -68,6 +68,8 @@ def train_run(
   # Checked early, so that mistakes are reported before the data are read.
   configuration.require_continues(config, folder.config)
   Devices(limit=config.num_devices).share(config.batch_size)
+  if dataset is None:
+    check_before_reading(config)
   source = find_source(config, folder, params)
   experiment = Experiment.create(config, dataset)
   plan, template = create_plan(experiment), experiment.state_template()
