@@ -148,9 +148,10 @@ def panels_figure(
       axes.tick_params(axis='x', labelrotation=90)
     axes.set_title(
       box.title,
-      # In the middle of the panel, above the labels.
-      x=0.5 - box.left / 2 / box.grid_width,
+      # At the left edge of the panel, above the labels.
+      x=(GAP - box.left) / box.grid_width,
       y=1 + box.heads / box.grid_height,
+      ha='left',
       pad=0,
       fontsize=TITLE_SIZE,
       parse_math=False,

@@ -38,7 +38,7 @@ def perturbation_figure(
   offsets: Float[np.ndarray, ' steps'],
   titles: Sequence[str],
   *,
-  columns: int = 5,
+  columns: int = 3,
 ) -> 'matplotlib.figure.Figure':
   """Draws a panel per image, with dimensions by row and offsets by column.
 
