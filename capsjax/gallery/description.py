@@ -103,7 +103,7 @@ def _summary(
   evaluations = curve(course, 'test/seconds').values
   if len(evaluations):
     rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
-  return Table(('', ''), list(rows.items()))
+  return Table((), list(rows.items()))
 
 
 # Panels of curves: the heading, then the label and metric of each curve.

@@ -78,6 +78,8 @@ def test_a_report_of_one_run(drawn, trained):
     *('Reconstructions', 'Perturbations', 'Couplings', 'Configuration'),
   ):
     assert f'>{title}</h2>' in page
+  assert '<th scope="row">test error</th>' in page
+  assert not re.search(r'<th[^>]*></th>', page)
   images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
   assert len(images) == 7
   for image in images:
