@@ -52,14 +52,16 @@ def run(
     dataset=load_dataset_file(RunFolder(workdir)),
   )
   height, width, channels = trained.image_shape
-  if height != width or channels not in (1, 3):
+  if channels not in (1, 3):
     raise UserError(
-      f'the network was trained on images of {width}x{height}x{channels}, but '
-      'predict supports only square images of 1 or 3 channels'
+      f'the network was trained on images of {channels} channels, but pictures '
+      'have 1 or 3; use capsjax.load in a script'
     )
   source = find_files(pictures)
   names = list(source.names())
-  images = read_pictures(source, names, image_size=height, channels=channels)
+  images = read_pictures(
+    source, names, size=(height, width), channels=channels
+  ).images
   scores = trained.scores(images)
   named = dict(zip(names, scores.tolist(), strict=True))
   class_names = trained.experiment.dataset.class_names
