@@ -101,7 +101,8 @@ ROOMS = {
   'capsjax.runs.folder': Room((ERRORS,), ('filelock',)),
   # What a script calls in place of the command line.
   'capsjax.runs.api': Room(
-    (*CONFIGURATION, RUNS, DATA, 'capsjax.runtime'), ('ml_collections',)
+    (*CONFIGURATION, RUNS, DATA, ERRORS, 'capsjax.runtime'),
+    ('ml_collections',),
   ),
   'capsjax.runs.checkpoint': runs_and('orbax'),
   'capsjax.runs.exporting': dataclasses.replace(

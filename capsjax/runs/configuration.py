@@ -15,22 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict, FieldReference, config_flags
 
 from capsjax.errors import UserError, did_you_mean, nearest, one_line
 from capsjax.files import write_file
 from capsjax.runs import fields, shipped
 from capsjax.runs.config import (
   BaselineConfig,
+  BaselineLossConfig,
   CapsNetConfig,
   Config,
   LossConfig,
 )
 
 # Sections whose class depends on `model_name`.
-_OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
+_OF_MODEL: dict[str, dict[str, type[Any]]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
-  'baseline': {'model': BaselineConfig, 'loss': None},
+  'baseline': {'model': BaselineConfig, 'loss': BaselineLossConfig},
 }
 # Fields of older runs, and where they are now.
 _MOVED = {
@@ -46,7 +47,7 @@ def default_config() -> ConfigDict:
     The paper's settings for MNIST, as a `ConfigDict`; `python -m capsjax.main
     --help-config` lists them with their meanings.
   """
-  return ConfigDict(dataclasses.asdict(Config()))
+  return _to_config_dict(Config())
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
@@ -68,10 +69,10 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     hint = did_you_mean(path.stem, shipped.names())
     raise UserError(f'no configuration {path}; {hint}')
   if path.suffix == '.json':
-    config = ConfigDict(dataclasses.asdict(_read_json(path)))
+    config = _read_json(path)
   else:
-    config = _read_python(path)
-  return from_dict(_override(config, overrides).to_dict())
+    config = from_dict(_read_python(path).to_dict())
+  return from_dict(_override(_to_config_dict(config), overrides).to_dict())
 
 
 def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
@@ -143,7 +144,7 @@ def _section(
   values: Any,
   prefix: str,
   is_older: bool,
-  of_model: Mapping[str, type[Any] | None],
+  of_model: Mapping[str, type[Any]],
 ) -> Any:
   """Creates a section and the sections nested in it."""
   if not isinstance(values, Mapping):
@@ -154,6 +155,11 @@ def _section(
   declared = {f.name: f for f in dataclasses.fields(factory)}
   for name in values:
     if name not in declared:
+      if factory is BaselineLossConfig and hasattr(LossConfig, name):
+        raise UserError(
+          f'a baseline has no use for loss.{name}; in the file of the '
+          'configuration, set config.loss = ConfigDict()'
+        )
       raise UserError(
         f'nothing reads config.{prefix}{name}; '
         f'{_advice(prefix + name, _field_names(factory, prefix))}'
@@ -166,10 +172,6 @@ def _section(
       if name not in values and is_older and name in of_model:
         raise UserError(f'the configuration has no field {prefix}{name}')
       inside = {} if inside is None else inside
-      if sub is None:
-        _require_none(inside, f'{prefix}{name}')
-        found[name] = None
-        continue
       found[name] = _section(sub, inside, f'{prefix}{name}.', is_older, {})
     elif name in values:
       value = _with_tuples(values[name])
@@ -182,12 +184,18 @@ def _section(
   return factory(**found)
 
 
-def _require_none(values: Mapping[str, Any], section: str) -> None:
-  if values:
-    raise UserError(
-      f'a baseline has no use for {section}.{min(values)}; in the file of the '
-      f'configuration, set config.{section} = ConfigDict()'
-    )
+def _to_config_dict(section: Any) -> ConfigDict:
+  """Returns a configuration, or a section of it, as files may change it."""
+  values = ConfigDict()
+  for declared in dataclasses.fields(section):
+    value = getattr(section, declared.name)
+    if dataclasses.is_dataclass(value):
+      value = _to_config_dict(value)
+    elif len(declared.metadata['kinds']) > 1:
+      # Otherwise, ConfigDict would only take values of the type of this one.
+      value = FieldReference(value, field_type=object)
+    values[declared.name] = value
+  return values
 
 
 def _override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:

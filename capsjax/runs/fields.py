@@ -33,6 +33,24 @@ SIZE = Rule(
   lambda value: len(value) == 2 and all(side >= 1 for side in value),
   'two numbers, for height and width, such as (9, 9)',
 )
+SIDES = Rule(
+  lambda value: (
+    value == 0
+    or (SIZE.holds(value) if isinstance(value, tuple) else value >= 1)
+  ),
+  'a number of pixels, two of them for height and width, such as (20, 30), or '
+  '0',
+)
+WEIGHTS = Rule(
+  lambda value: (
+    value == 'balanced'
+    if isinstance(value, str)
+    else all(math.isfinite(w) and w >= 0 for w in value)
+    and (not value or any(value))
+  ),
+  "'balanced', or one number for each class, at least 0 and not all 0, such as "
+  '(1, 2.5), or ()',
+)
 NUMBERS = Rule(
   lambda values: all(math.isfinite(v) and v >= 0 for v in values),
   'numbers, at least 0',
@@ -70,6 +88,7 @@ def field(
   *,
   may_change: bool = False,
   before: Any = _REQUIRED,
+  kinds: tuple[type, ...] = (),
 ) -> Any:
   """Declares a field of a configuration.
 
@@ -81,6 +100,7 @@ def field(
       does not change what is computed, or (`num_epochs`) only how much of it.
     before: the value for runs that are older than the field. A run that lacks a
       field without such a value is damaged.
+    kinds: the types of valid values; that of the default if empty.
   """
   return dataclasses.field(
     default=default,
@@ -89,6 +109,7 @@ def field(
       'rule': rule,
       'may_change': may_change,
       'before': before,
+      'kinds': kinds or (type(default),),
     },
   )
 
@@ -151,17 +172,17 @@ def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
     name: what the field is called in the message.
 
   Raises:
-    UserError: if the value is of another type than the default, or breaks the
-      rule of the field.
+    UserError: if the value is of another type than the field allows, or breaks
+      its rule.
   """
-  kind, rule = type(declared.default), declared.metadata['rule']
-  if kind is float and type(value) is int:
+  kinds, rule = declared.metadata['kinds'], declared.metadata['rule']
+  if kinds == (float,) and type(value) is int:
     value = float(value)
   # A bool is an int to Python.
-  if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-    raise UserError(
-      f'config.{name}={value!r}, but it must be of type {kind.__name__}'
-    )
+  is_bool = isinstance(value, bool) and bool not in kinds
+  if not isinstance(value, kinds) or is_bool:
+    named = ' or '.join(kind.__name__ for kind in kinds)
+    raise UserError(f'config.{name}={value!r}, but it must be of type {named}')
   if not _holds(rule, value):
     raise UserError(f'config.{name}={value!r}, but it must be {rule.meaning}')
   return value
