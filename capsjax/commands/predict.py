@@ -108,7 +108,8 @@ def _warn_of_doubtful(
   _warn(
     names,
     is_blank(images),
-    'show a single colour; were they drawn in it on a transparent background?',
+    'show a single colour; what is drawn on a transparent background needs '
+    'another colour than that of the training images',
   )
   # Images of a run on pairs are larger than its training images.
   if look and images.shape[1:] == trained.experiment.dataset.image_shape:

@@ -139,8 +139,13 @@ def checked_split(
   if not len(images):
     raise UserError(f'{source}: there are no images; get it again')
   if labels.min() < 0 or labels.max() >= num_classes:
+    advice = (
+      'use a set with a label for every image'
+      if labels.min() < 0
+      else 'give other classes as capsjax.dataset_from_arrays or as a folder'
+    )
     raise UserError(
       f'{source}: labels run from {labels.min()} to {labels.max()}, but must'
-      f' lie in 0 to {num_classes - 1}; use a set with a label for every image'
+      f' lie in 0 to {num_classes - 1}; {advice}'
     )
   return Split(images, labels.astype(np.int32))

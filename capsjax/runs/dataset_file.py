@@ -13,12 +13,16 @@ from capsjax.data import Dataset, Look, Split, match_classes
 from capsjax.errors import UserError
 from capsjax.files import write_file
 from capsjax.runs.folder import RunFolder
+from capsjax.runs.known_images import save_fingerprints
 
 
 def save_dataset_file(dataset: Dataset, folder: RunFolder) -> None:
-  """Writes the classes, and the shape and the look of the images."""
+  """Writes the classes, the shape and the look of the images, and which."""
   found = _describe(dataset) | {'look': Look.of(dataset).to_json()}
-  write_file(folder.dataset, json.dumps(found, indent=2) + '\n')
+  # One line for each value, since the look has many numbers.
+  lines = [f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in found.items()]
+  write_file(folder.dataset, '{\n' + ',\n'.join(lines) + '\n}\n')
+  save_fingerprints(dataset, folder)
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:

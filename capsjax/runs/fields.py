@@ -34,22 +34,13 @@ SIZE = Rule(
   'two numbers, for height and width, such as (9, 9)',
 )
 SIDES = Rule(
-  lambda value: (
-    value == 0
-    or (SIZE.holds(value) if isinstance(value, tuple) else value >= 1)
-  ),
-  'a number of pixels, two of them for height and width, such as (20, 30), or '
-  '0',
+  lambda value: _are_sides(value),
+  'a number of pixels, or two for height and width, such as (20, 30), or 0',
 )
 WEIGHTS = Rule(
-  lambda value: (
-    value == 'balanced'
-    if isinstance(value, str)
-    else all(math.isfinite(w) and w >= 0 for w in value)
-    and (not value or any(value))
-  ),
-  "'balanced', or one number for each class, at least 0 and not all 0, such as "
-  '(1, 2.5), or ()',
+  lambda value: value == 'balanced' or _are_weights(value),
+  "'balanced', or a number of at least 0 for each class, such as (1, 2.5), not "
+  'all of them 0, or ()',
 )
 NUMBERS = Rule(
   lambda values: all(math.isfinite(v) and v >= 0 for v in values),
@@ -186,6 +177,18 @@ def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
   if not _holds(rule, value):
     raise UserError(f'config.{name}={value!r}, but it must be {rule.meaning}')
   return value
+
+
+def _are_sides(value: int | tuple[Any, ...]) -> bool:
+  if isinstance(value, int):
+    return value >= 0
+  return SIZE.holds(value) and all(type(side) is int for side in value)
+
+
+def _are_weights(value: str | tuple[Any, ...]) -> bool:
+  if isinstance(value, str):
+    return False
+  return NUMBERS.holds(value) and (not value or any(value))
 
 
 def _holds(rule: Rule, value: Any) -> bool:

@@ -15,7 +15,6 @@ from capsjax.runs.dataset_file import require_same_dataset, save_dataset_file
 from capsjax.runs.diagnosis import diagnosis_line
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.folder import RunFolder
-from capsjax.runs.known_images import save_fingerprints
 from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.monitor import Monitor
 from capsjax.runs.restoring import best_metric, restore
@@ -85,7 +84,6 @@ def train_run(
       with folder.writes_told():
         configuration.save_config(config, folder.config)
         save_dataset_file(experiment.dataset, folder)
-        save_fingerprints(experiment.dataset, folder)
     say(start_summary(experiment, plan, folder, state, loaded=loaded))
     stop = StopRequest() if stop is None else stop
     state, monitor = _train(experiment, plan, folder, state, best, stop)
