@@ -51,7 +51,7 @@ examples:
   capsjax report --workdir runs/a runs/b
       compare the curves of two runs in runs/a/comparison.html
   capsjax predict --workdir runs/mnist --pictures 7.png more/
-      classify PNG and JPEG files, which should resemble the training images
+      classify pictures, which should resemble the training images
   capsjax export --workdir runs/mnist
       write the weights, and a program for jax.export from uint8 images
       [batch, height, width, channels] to scores [batch, classes]
@@ -161,7 +161,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     action='extend',
     default=[],
     metavar='PATH',
-    help='pictures for predict: PNG and JPEG files, and folders of them',
+    help='pictures for predict: files, and folders of them',
   )
 
 
