@@ -79,7 +79,7 @@ ROOMS = {
   'capsjax.models': Room((OPS, LAYERS, MODELS, ERRORS), (*ARRAYS, 'flax')),
   'capsjax.nnx': Room((OPS, LAYERS, MODELS, 'capsjax.nnx'), (*ARRAYS, 'flax')),
   'capsjax.data': Room(
-    (DATA, EXAMPLES, FILES, ERRORS),
+    (DATA, EXAMPLES, FILES, CONSOLE, ERRORS),
     (*ARRAYS, 'numpy'),
     (
       *('PIL', 'pooch', 'requests', 'scipy', 'sklearn'),
@@ -109,7 +109,8 @@ ROOMS = {
   'capsjax.runs.folder': Room((ERRORS, FILES), ('filelock',)),
   # What a script calls in place of the command line.
   'capsjax.runs.api': Room(
-    (*CONFIGURATION, RUNS, DATA, 'capsjax.runtime'), ('ml_collections',)
+    (*CONFIGURATION, RUNS, DATA, ERRORS, 'capsjax.runtime'),
+    ('ml_collections',),
   ),
   'capsjax.runs.checkpoint': runs_and('orbax'),
   'capsjax.runs.exporting': dataclasses.replace(

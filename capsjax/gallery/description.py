@@ -103,6 +103,10 @@ def _summary(
   evaluations = curve(course, 'test/seconds').values
   if len(evaluations):
     rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
+  if experiment.examples.num_objects == 1:
+    labels = experiment.dataset.test.labels
+    recalls = [is_right[labels == label].mean() for label in np.unique(labels)]
+    rows['balanced accuracy'] = f'{100 * np.mean(recalls):.2f}%'
   return Table((), list(rows.items()))
 
 
@@ -151,12 +155,12 @@ def _classes(trained: TrainedRun, scores: _Scores) -> Section:
     )
     for label, row in enumerate(confusion)
   ]
-  table = Table(('class', 'images', 'accuracy'), rows)
+  table = Table(('class', 'images', 'recall'), rows)
   return Section(
     'Classes',
     [
       Block('Confusion', figure=confusion_figure(confusion, names)),
-      Block('Accuracy by class', table=table),
+      Block('Recall by class', table=table),
     ],
   )
 

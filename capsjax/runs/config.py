@@ -12,7 +12,9 @@ from capsjax.runs.fields import (
   POSITIVE,
   RANGE,
   SHARE,
+  SIDES,
   SIZE,
+  WEIGHTS,
   at_least,
   between,
   field,
@@ -25,17 +27,25 @@ from capsjax.runs.fields import (
 class ImagesConfig:
   """Fields of `config.images`."""
 
-  size: int = field(
+  size: int | tuple[int, int] = field(
     0,
-    'Side in pixels of the square to which pictures of dataset="folder" are '
-    'resized; 0 keeps their size.',
-    at_least(0),
+    'Height and width in pixels to which pictures of dataset="folder" are '
+    'resized, such as (20, 30), or one number for squares; 0 keeps their size.',
+    SIDES,
+    kinds=(int, tuple),
   )
   channels: int = field(
     0,
     'Channels of the pictures of dataset="folder": 1 (grey) or 3 (colour); 0 '
     'keeps theirs.',
     one_of(0, 1, 3),
+  )
+  background: int = field(
+    0,
+    'Grey level behind transparent pictures of dataset="folder": 0 is black, '
+    '255 white.',
+    between(0, 255),
+    before=0,
   )
   crop_size: int = field(
     0,
@@ -246,10 +256,24 @@ class BaselineConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LossConfig:
-  """Fields of `config.loss`: margin loss (Eq. 4) and reconstruction loss.
+class BaselineLossConfig:
+  """Fields of `config.loss` if `model_name='baseline'`: cross entropy."""
 
-  A baseline has none: `config.loss = ConfigDict()`.
+  class_weights: str | tuple[int | float, ...] = field(
+    (),
+    "Weight of each class's images in the classification loss, in the order of "
+    "the class names; 'balanced' weights by the number of training images: all "
+    '/ (classes * those of the class); () gives every image weight 1.',
+    WEIGHTS,
+    kinds=(str, tuple),
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig(BaselineLossConfig):
+  """Fields of `config.loss` if `model_name='capsnet'`.
+
+  These are the margin loss (Eq. 4) and the reconstruction loss.
   """
 
   positive_margin: float = field(
@@ -429,7 +453,9 @@ class Config:
     NAMES,
     before=(),
   )
-  loss: LossConfig | None = section(LossConfig, 'Weights of the losses.')
+  loss: LossConfig | BaselineLossConfig = section(
+    LossConfig, 'Weights of the losses.'
+  )
   batch_size: int = field(
     128,
     'Images per training step.',

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 from capsjax.errors import UserError, nearest, nearest_path, one_line
 from capsjax.runs import shipped
@@ -68,13 +68,27 @@ def read(path: Path) -> tuple[ConfigDict, dict[str, Any]]:
   fields = _read_fields(path)
   base = fields.pop(BASE, None)
   if base is None:
-    return ConfigDict(dataclasses.asdict(Config())), fields
+    return to_config_dict(Config()), fields
   if not isinstance(base, str):
     raise UserError(f'{path}: {BASE} must be the name of a configuration')
   start = find(Path(base))
   if start.suffix != '.py':
     raise UserError(f'{path}: {BASE} must name a Python file, not {base}')
   return _read_python(start), fields
+
+
+def to_config_dict(section: Any) -> ConfigDict:
+  """Returns a configuration, or a section of it, as files may change it."""
+  values = ConfigDict()
+  for declared in dataclasses.fields(section):
+    value = getattr(section, declared.name)
+    if dataclasses.is_dataclass(value):
+      value = to_config_dict(value)
+    elif len(declared.metadata['kinds']) > 1:
+      # Otherwise, ConfigDict would only take values of the type of this one.
+      value = FieldReference(value, field_type=object)
+    values[declared.name] = value
+  return values
 
 
 def _read_fields(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from capsjax.files import write_file
 from capsjax.runs import config_file, fields
 from capsjax.runs.config import (
   BaselineConfig,
+  BaselineLossConfig,
   CapsNetConfig,
   Config,
   LossConfig,
@@ -24,9 +25,9 @@ from capsjax.runs.config import (
 from capsjax.runs.overrides import parse_value, split_override
 
 # Sections whose class depends on `model_name`.
-_OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
+_OF_MODEL: dict[str, dict[str, type[Any]]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
-  'baseline': {'model': BaselineConfig, 'loss': None},
+  'baseline': {'model': BaselineConfig, 'loss': BaselineLossConfig},
 }
 # The file of a run, as RunFolder names it.
 _OF_RUN = 'config.json'
@@ -44,7 +45,7 @@ def default_config() -> ConfigDict:
     The paper's settings for MNIST, as a `ConfigDict`; `capsjax config` lists
     them with their meanings.
   """
-  return ConfigDict(dataclasses.asdict(Config()))
+  return config_file.to_config_dict(Config())
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
@@ -64,8 +65,10 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   """
   path = config_file.find(Path(path))
   if path.name == _OF_RUN:
-    start = ConfigDict(dataclasses.asdict(_read_run(path)))
-    values: dict[str, Any] = {}
+    start, values = (
+      config_file.to_config_dict(_read_run(path)),
+      dict[str, Any](),
+    )
   else:
     start, values = config_file.read(path)
   values |= dict(map(split_override, overrides))
@@ -131,7 +134,7 @@ def _section(
   values: Any,
   prefix: str,
   is_older: bool,
-  of_model: Mapping[str, type[Any] | None],
+  of_model: Mapping[str, type[Any]],
 ) -> Any:
   """Creates a section and the sections nested in it."""
   if not isinstance(values, Mapping):
@@ -142,6 +145,11 @@ def _section(
   declared = {f.name: f for f in dataclasses.fields(factory)}
   for name in values:
     if name not in declared:
+      if factory is BaselineLossConfig and hasattr(LossConfig, name):
+        raise UserError(
+          f'a baseline has no use for loss.{name}; in the file of the '
+          'configuration, set config.loss = ConfigDict()'
+        )
       known = fields.named_fields(factory(), prefix)
       raise UserError(
         f'nothing reads config.{prefix}{name}; '
@@ -155,10 +163,6 @@ def _section(
       if name not in values and is_older and name in of_model:
         raise UserError(f'the configuration has no field {prefix}{name}')
       inside = {} if inside is None else inside
-      if sub is None:
-        _require_none(inside, f'{prefix}{name}')
-        found[name] = None
-        continue
       found[name] = _section(sub, inside, f'{prefix}{name}.', is_older, {})
     elif name in values:
       value = _with_tuples(values[name])
@@ -169,14 +173,6 @@ def _section(
       if name not in found and not prefix.startswith(('model.', 'loss.')):
         raise UserError(f'the configuration has no field {prefix}{name}')
   return factory(**found)
-
-
-def _require_none(values: Mapping[str, Any], section: str) -> None:
-  if values:
-    raise UserError(
-      f'a baseline has no use for {section}.{min(values)}; in the file of the '
-      f'configuration, set config.{section} = ConfigDict()'
-    )
 
 
 def _set(config: ConfigDict, values: Mapping[str, Any]) -> None:
@@ -190,7 +186,7 @@ def _set(config: ConfigDict, values: Mapping[str, Any]) -> None:
       # Another model has other fields: start from its defaults.
       config.model_name = model_name
       for name, kind in _of_model(model_name).items():
-        config[name] = ConfigDict(dataclasses.asdict(kind()) if kind else {})
+        config[name] = config_file.to_config_dict(kind())
     declared = {f.name: f for f in _declared(config)}
     for name, value in values.items():
       if name not in declared:
@@ -199,7 +195,7 @@ def _set(config: ConfigDict, values: Mapping[str, Any]) -> None:
           f'{fields.advice(name, declared.values())}'
         )
       if isinstance(value, str):
-        value = parse_value(value, type(declared[name].default))
+        value = parse_value(value, declared[name].kinds)
       *sections, last = name.split('.')
       section = config
       for inner in sections:
@@ -212,12 +208,11 @@ def _set(config: ConfigDict, values: Mapping[str, Any]) -> None:
 def _declared(config: ConfigDict) -> Iterator[fields.NamedField]:
   """Yields the fields that a configuration may have, for its model."""
   of_model = _of_model(config.get('model_name'))
-  sections: dict[str, Any]
-  sections = {name: kind and kind() for name, kind in of_model.items()}
+  sections: dict[str, Any] = {name: kind() for name, kind in of_model.items()}
   return fields.named_fields(Config(**sections))
 
 
-def _of_model(name: object) -> dict[str, type[Any] | None]:
+def _of_model(name: object) -> dict[str, type[Any]]:
   """Returns the classes of the sections; a capsnet's if there is no such model.
 
   The check of `model_name` then refuses its value.

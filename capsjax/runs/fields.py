@@ -35,6 +35,15 @@ SIZE = Rule(
   lambda value: len(value) == 2 and all(side >= 1 for side in value),
   'two numbers, for height and width, such as (9, 9)',
 )
+SIDES = Rule(
+  lambda value: _are_sides(value),
+  'a number of pixels, or two for height and width, such as (20, 30), or 0',
+)
+WEIGHTS = Rule(
+  lambda value: value == 'balanced' or _are_weights(value),
+  "'balanced', or a number of at least 0 for each class, such as (1, 2.5), not "
+  'all of them 0, or ()',
+)
 NUMBERS = Rule(
   lambda values: all(math.isfinite(v) and v >= 0 for v in values),
   'numbers, at least 0',
@@ -44,6 +53,7 @@ NAMES = Rule(
   "names, such as ('conv', 'primary_capsules')",
 )
 _REQUIRED = object()
+_TOLD = ('meaning', 'rule', 'may_change', 'kinds', 'also')
 _TYPES = {
   bool: 'True or False',
   int: 'a whole number',
@@ -80,6 +90,7 @@ def field(
   may_change: bool = False,
   before: Any = _REQUIRED,
   also: tuple[str, ...] = (),
+  kinds: tuple[type, ...] = (),
 ) -> Any:
   """Declares a field of a configuration.
 
@@ -93,6 +104,7 @@ def field(
       field without such a value is damaged.
     also: what people call the field elsewhere; a message about such a name
       suggests this field.
+    kinds: the types of valid values; that of the default if empty.
   """
   return dataclasses.field(
     default=default,
@@ -102,6 +114,7 @@ def field(
       'may_change': may_change,
       'before': before,
       'also': also,
+      'kinds': kinds or (type(default),),
     },
   )
 
@@ -121,9 +134,10 @@ class NamedField(NamedTuple):
     value: its value in this configuration.
     default: its value if nothing sets it.
     annotation: its type, such as `tuple[int, int]`.
-    meaning: as for `field`, and so are the next three.
+    meaning: as for `field`.
     rule: as for `field`.
     may_change: as for `field`.
+    kinds: as for `field`.
     also: as for `field`.
   """
 
@@ -134,6 +148,7 @@ class NamedField(NamedTuple):
   meaning: str
   rule: Rule
   may_change: bool
+  kinds: tuple[type, ...]
   also: tuple[str, ...]
 
   @property
@@ -157,7 +172,7 @@ def named_fields(config: Any, prefix: str = '') -> Iterator[NamedField]:
         value,
         declared.default,
         declared.type,
-        **{k: told[k] for k in ('meaning', 'rule', 'may_change', 'also')},
+        **{k: told[k] for k in _TOLD},
       )
 
 
@@ -181,17 +196,20 @@ def checked(declared: dataclasses.Field[Any], value: Any, name: str) -> Any:
     name: what the field is called in the message.
 
   Raises:
-    UserError: if the value is of another type than the default, or breaks the
-      rule of the field.
+    UserError: if the value is of another type than the field allows, or breaks
+      its rule.
   """
-  kind, rule = type(declared.default), declared.metadata['rule']
-  if kind is float and type(value) is int:
+  kinds, rule = declared.metadata['kinds'], declared.metadata['rule']
+  if kinds == (float,) and type(value) is int:
     value = float(value)
   # A bool is an int to Python.
-  if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+  is_bool = isinstance(value, bool) and bool not in kinds
+  if not isinstance(value, kinds) or is_bool:
     # The meaning of a rule for tuples says that they are.
-    told = (rule.meaning,) if kind is tuple else (_TYPES[kind], rule.meaning)
-    must = ', '.join(filter(None, told)) or _TYPES[kind]
+    named = (
+      '' if tuple in kinds else ' or '.join(_TYPES[kind] for kind in kinds)
+    )
+    must = ', '.join(filter(None, (named, rule.meaning))) or _TYPES[tuple]
     raise UserError(f'config.{name}={value!r}, but it must be {must}')
   if not _holds(rule, value):
     near = nearest(str(value), map(str, rule.values))
@@ -213,6 +231,18 @@ def advice(name: str, declared: Iterable[NamedField]) -> str:
   near = nearest(name.rpartition('.')[2].lower(), meant)
   found = ' or '.join(dict.fromkeys(meant[written] for written in near))
   return f'did you mean {found}?' if found else 'capsjax config lists them all'
+
+
+def _are_sides(value: int | tuple[Any, ...]) -> bool:
+  if isinstance(value, int):
+    return value >= 0
+  return SIZE.holds(value) and all(type(side) is int for side in value)
+
+
+def _are_weights(value: str | tuple[Any, ...]) -> bool:
+  if isinstance(value, str):
+    return False
+  return NUMBERS.holds(value) and (not value or any(value))
 
 
 def _holds(rule: Rule, value: Any) -> bool:

@@ -43,6 +43,11 @@ class RunFolder:
     return self.path / 'dataset.json'
 
   @property
+  def fingerprints(self) -> Path:
+    """The fingerprints of the training images."""
+    return self.path / 'fingerprints.npy'
+
+  @property
   def metrics(self) -> Path:
     """The metrics, one line of JSON per measured step."""
     return self.path / 'metrics.jsonl'

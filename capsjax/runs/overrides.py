@@ -31,23 +31,23 @@ def split_override(word: str) -> tuple[str, str]:
   return name.removeprefix('--config.'), text
 
 
-def parse_value(text: str, kind: type) -> Any:
+def parse_value(text: str, kinds: tuple[type, ...]) -> Any:
   """Converts text to the value of a field.
 
   Args:
     text: a Python literal such as 3, 1e-3 or (9, 9); yes or no and the like for
-      a `bool`; any text for a `str`.
-    kind: the type of the field.
+      a `bool`; any text for a `str`; names with commas for a `tuple`.
+    kinds: the types of the field.
 
   Returns:
     The value. Text that cannot be converted is returned as it is, and the check
     of the field refuses it.
   """
-  if kind is str:
+  if kinds == (str,):
     return text
-  if kind is bool:
+  if kinds == (bool,):
     return _TRUTH.get(text.strip().lower(), text)
   try:
-    return float(text) if kind is float else ast.literal_eval(text.strip())
+    return float(text) if kinds == (float,) else ast.literal_eval(text.strip())
   except _NO_LITERAL:
-    return text
+    return tuple(text.split(',')) if kinds == (tuple,) else text

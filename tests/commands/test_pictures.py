@@ -200,7 +200,7 @@ def test_one_run_at_a_time_but_for_reports(tmp_path):
   words = ('--workdir', tmp_path, '--workdir', tmp_path / 'other')
   status, _, err = capsjax('perturb', *words)
   assert status == 2
-  assert 'takes one --workdir' in err
+  assert 'give --workdir only once' in err
   status, _, err = capsjax('report', *words, '--checkpoint', 'best')
   assert status == 2
   assert 'no --checkpoint' in err
@@ -209,7 +209,7 @@ def test_one_run_at_a_time_but_for_reports(tmp_path):
 def test_the_command_comes_first(tmp_path):
   status, _, err = capsjax('--workdir', tmp_path, 'evaluate')
   assert status == 2
-  assert 'put the command first: evaluate' in err
+  assert 'put the command first: capsjax evaluate' in err
 
 
 def test_the_range_of_a_perturbation_must_make_sense(trained):

@@ -8,7 +8,7 @@ import pytest
 from capsjax.data import load_dataset, load_digits, outline
 from capsjax.errors import UserError
 from capsjax.main import main
-from capsjax.runs import RunFolder, experiment, load_config, train_run
+from capsjax.runs import RunFolder, load_config, reading, train_run
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def unread(monkeypatch):
   def fail(*args, **kwargs):
     raise AssertionError('the data set was read')
 
-  monkeypatch.setattr(experiment, 'load_dataset', fail)
+  monkeypatch.setattr(reading, 'load_dataset', fail)
 
 
 @pytest.mark.usefixtures('unread')

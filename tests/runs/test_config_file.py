@@ -6,7 +6,7 @@ import pytest
 
 from capsjax.errors import UserError
 from capsjax.runs import load_config
-from capsjax.runs.config import BaselineConfig
+from capsjax.runs.config import BaselineConfig, BaselineLossConfig
 
 
 def write(path, text):
@@ -48,8 +48,9 @@ def test_another_model_starts_from_its_own_defaults(tmp_path):
   path = write(tmp_path / 'a.yaml', 'model_name: baseline\nmodel.pool_size: 2')
   config = load_config(path)
   assert config.model == BaselineConfig(pool_size=2)
-  assert config.loss is None
-  assert load_config('mnist', ['--config.model_name=baseline']).loss is None
+  assert config.loss == BaselineLossConfig()
+  changed = load_config('mnist', ['--config.model_name=baseline'])
+  assert changed.loss == BaselineLossConfig()
 
 
 def test_fields_that_refer_to_others_follow_them(tmp_path):
