@@ -19,6 +19,13 @@ class Split:
   Attributes:
     images: uint8 of shape [n, h, w, c], 0 to 255.
     labels: int32 of shape [n], counted from 0.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax.data import Split
+    >>> split = Split(np.zeros((3, 28, 28, 1), np.uint8), np.int32([7, 2, 1]))
+    >>> len(split)
+    3
   """
 
   images: UInt8[np.ndarray, 'n h w c']
@@ -43,6 +50,14 @@ class Dataset:
   Raises:
     UserError: the splits hold images of different sizes, or the number of
       names differs from the number of classes.
+
+  Examples:
+    >>> from capsjax.data import Dataset, load_digits
+    >>> digits = load_digits()
+    >>> digits.image_shape, digits.num_classes, len(digits.test)
+    ((28, 28, 1), 10, 360)
+    >>> Dataset('mine', digits.train, digits.test, None, 10).class_names[:3]
+    ('0', '1', '2')
   """
 
   name: str
@@ -125,6 +140,12 @@ def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
   Raises:
     UserError: `validation_size` is negative or leaves no training image, or
       the data set already has a validation split.
+
+  Examples:
+    >>> from capsjax.data import hold_out, load_digits
+    >>> dataset = hold_out(load_digits(), validation_size=100, seed=0)
+    >>> len(dataset.train), len(dataset.validation), len(dataset.test)
+    (1337, 100, 360)
   """
   size = len(dataset.train)
   if not 0 <= validation_size < size:
@@ -164,6 +185,12 @@ def limit_training(dataset: Dataset, *, train_size: int, seed: int) -> Dataset:
   Raises:
     UserError: `train_size` is negative or exceeds the number of training
       images.
+
+  Examples:
+    >>> from capsjax.data import limit_training, load_digits
+    >>> dataset = limit_training(load_digits(), train_size=200, seed=0)
+    >>> len(dataset.train), len(dataset.test)
+    (200, 360)
   """
   size = len(dataset.train)
   if not train_size:

@@ -26,6 +26,15 @@ class Initializers:
     capsules: transformation matrices of the routed layers.
     decoder: kernels of the decoder.
     bias: every bias.
+
+  Examples:
+    The defaults, but with the official code's transformation matrices:
+
+    >>> import dataclasses
+    >>> from capsjax import CapsNet
+    >>> from capsjax.models import FAN_IN, OFFICIAL
+    >>> mixed = dataclasses.replace(FAN_IN, capsules=OFFICIAL.capsules)
+    >>> model = CapsNet(initialization=mixed)
   """
 
   conv: Initializer

@@ -45,6 +45,12 @@ def default_config() -> ConfigDict:
   Returns:
     The paper's settings for MNIST, as a `ConfigDict`; `python -m capsjax.main
     --help-config` lists them with their meanings.
+
+  Examples:
+    >>> import capsjax
+    >>> config = capsjax.default_config()
+    >>> config.model.routing.num_iterations, config.batch_size
+    (3, 128)
   """
   return ConfigDict(dataclasses.asdict(Config()))
 
