@@ -81,7 +81,7 @@ def _scaled_lecun_normal(scale: float) -> Initializer:
   )
 
 
-# Variance by the number of inputs, primary scale compensated, biases 0.
+#: Variance by the number of inputs, primary scale compensated, biases 0.
 FAN_IN = Initializers(
   conv=nn.initializers.lecun_normal(),
   primary=_scaled_lecun_normal,
@@ -90,7 +90,7 @@ FAN_IN = Initializers(
   bias=nn.initializers.zeros,
 )
 
-# The official code's: normals truncated at two standard deviations, biases 0.1.
+#: The official code's: normals cut off at two standard deviations, biases 0.1.
 OFFICIAL = Initializers(
   conv=nn.initializers.truncated_normal(0.05),
   primary=lambda scale: nn.initializers.truncated_normal(0.1),

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from capsjax.ops.arguments import require_floating
 from capsjax.ops.squash import squash
 
-# Maps preactivations [..., dim] to capsules of the same shape, length below 1.
+#: Maps preactivations [..., dim] to capsules of the same shape, length below 1.
 SquashFn = Callable[[Float[Array, '...']], Float[Array, '...']]
 
 

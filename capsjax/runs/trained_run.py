@@ -118,7 +118,7 @@ class TrainedRun:
 
   @property
   def model(self) -> nn.Module:
-    """The network; `run.model.apply({'params': run.params}, images)`."""
+    """The network; its `apply` takes `params`, as any Linen module's."""
     return self.experiment.model
 
   @property

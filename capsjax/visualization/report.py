@@ -57,7 +57,7 @@ class Block:
 
   @property
   def image(self) -> str:
-    """The figure as a `data:` URL; empty if there is none."""
+    """The figure as a data URL; empty if there is none."""
     if self.figure is None:
       return ''
     file = io.BytesIO()
