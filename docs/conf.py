@@ -32,7 +32,7 @@ nb_execution_timeout = 300
 nb_merge_streams = True
 
 # Quotes around values stay as they are typed.
-smartquotes = False
+smartquotes_action = 'D'
 # Docstrings mark code with single backticks.
 default_role = 'code'
 add_module_names = False
@@ -40,4 +40,4 @@ autodoc_member_order = 'bysource'
 autodoc_preserve_defaults = True
 autodoc_typehints_format = 'short'
 maximum_signature_line_length = 70
-napoleon_use_ivar = True
+napoleon_custom_sections = [('Attributes', 'params_style')]

@@ -11,13 +11,25 @@ from latex2mathml import converter
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-from website import command_line, configuration, contents, included, reference
+from website import (
+  command_line,
+  configuration,
+  contents,
+  docstrings,
+  included,
+  reference,
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
   """Registers the extension."""
   app.connect('builder-inited', _write_pages)
   app.connect('source-read', _read_page)
+  app.connect('autodoc-process-signature', docstrings.show_fields)
+  # Before napoleon.
+  app.connect(
+    'autodoc-process-docstring', docstrings.keep_returns, priority=400
+  )
   app.add_html_math_renderer(
     'mathml', inline_renderers=(_inline, None), block_renderers=(_block, None)
   )

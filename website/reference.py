@@ -61,7 +61,10 @@ def _directive(package: str, name: str) -> str:
   members = [
     member
     for member, what in vars(value).items()
-    if _is_method(what) and (member == '__call__' or member[0] != '_')
+    if _is_method(what)
+    and (member == '__call__' or member[0] != '_')
+    # A field whose default is a function looks like a method.
+    and member not in getattr(value, '__dataclass_fields__', ())
   ]
   if members:
     lines.append(f'   :members: {", ".join(members)}')
