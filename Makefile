@@ -37,17 +37,18 @@ RESOLVE = $(UV) pip compile pyproject.toml --quiet --extra test --extra bench --
 TORCH := tests/constraints/torch.txt
 DROP := grep -v -E '^(cuda|nvidia|triton)'
 
-.PHONY: help digits test lint types pytest format clean pins
+.PHONY: help digits test lint types pytest docs format clean pins
 
 help:
 	@echo 'make digits  train the paper'\''s network on handwritten digits, no download'
 	@echo 'make test    check format, lint and types, and run the tests'
 	@echo 'make pytest  run only the tests'
+	@echo 'make docs    build the documentation in build/site'
 	@echo 'make format  format the code and apply the linter'\''s fixes'
 	@echo 'make clean   remove the environment and the caches'
 	@echo 'make pins    update the pinned versions in tests/constraints (needs uv)'
 	@echo
-	@echo 'digits, test, pytest and format create the environment $(VENV)'
+	@echo 'digits, test, pytest, docs and format create the environment $(VENV)'
 	@echo 'with $(PYTHON). To use another Python:'
 	@echo 'make test PYTHON=python3.12 VENV=.venv-3.12'
 
@@ -65,6 +66,10 @@ types: $(TOOLS)
 
 pytest: $(TOOLS)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Warnings are errors. The build executes the tutorial, and fetches nothing.
+docs: $(TOOLS)
+	$(BIN)/python -m sphinx --fail-on-warning --quiet docs build/site
 
 format: $(TOOLS)
 	$(BIN)/ruff check --fix .

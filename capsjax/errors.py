@@ -28,6 +28,14 @@ class UserError(Exception):
   The message is one line that says what is wrong and what to do about it.
   `capsjax.main` prints that line and exits with status 2; code that imports
   capsjax may catch the exception.
+
+  Examples:
+    >>> import capsjax
+    >>> try:
+    ...   capsjax.load('runs/misspelt')
+    ... except capsjax.UserError as error:
+    ...   print(error)
+    runs/misspelt ...
   """
 
 

@@ -159,6 +159,10 @@ ROOMS = {
   'capsjax': Room((VERSION,), ('lazy_loader',)),
   # Configurations can be read without JAX.
   'configs': Room(('configs', 'capsjax'), ('ml_collections',)),
+  # Makes pages of the documentation from what the package exports.
+  'website': Room(
+    ('website', 'capsjax'), ('docutils', 'jax', 'latex2mathml', 'sphinx')
+  ),
   # An oracle that shares code with the code under test shares its mistakes.
   'tests.reference': Room(('tests.reference',), ('numpy',)),
 }
@@ -266,14 +270,16 @@ def violations(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-  'path', sources('capsjax', 'configs', 'tests/reference'), ids=module_name
+  'path',
+  sources('capsjax', 'configs', 'tests/reference', 'website'),
+  ids=module_name,
 )
 def test_imports_go_one_way(path):
   assert not list(violations(path))
 
 
 def test_no_module_imports_itself_by_way_of_others():
-  modules = sources('capsjax', 'configs', 'experiments')
+  modules = sources('capsjax', 'configs', 'experiments', 'website')
   graph = {
     module_name(path): {
       name
@@ -285,9 +291,11 @@ def test_no_module_imports_itself_by_way_of_others():
   graphlib.TopologicalSorter(graph).prepare()  # Raises CycleError.
 
 
-@pytest.mark.parametrize('path', sources('experiments'), ids=module_name)
-def test_experiments_use_public_names(path):
-  """Experiments import what packages export, and top-level modules."""
+@pytest.mark.parametrize(
+  'path', sources('experiments', 'website'), ids=module_name
+)
+def test_programs_beside_the_package_use_public_names(path):
+  """They import what packages export, and top-level modules."""
   names = [name for name, _ in imports(ast.parse(path.read_text()))]
   ours = [name for name in names if is_below(name, 'capsjax')]
   assert not [name for name in ours if not is_public(name)]

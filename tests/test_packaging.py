@@ -100,7 +100,7 @@ def test_accelerators_are_extras_only(project):
   names = {requirement.name for requirement in core}
   assert not names & {'tensorflow', 'tensorflow-datasets', 'torch'}
   extras = project['optional-dependencies']
-  others = {'all', 'cuda', 'tpu', 'test', 'bench', 'release'}
+  others = {'all', 'cuda', 'tpu', 'docs', 'test', 'bench', 'release'}
   assert set(extras) == {*OF_USERS, *others}
 
 

@@ -31,6 +31,25 @@ def dataset_from_arrays(
 
   Raises:
     UserError: if the arrays are of other shapes, types or ranges.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax import dataset_from_arrays
+    >>> images = np.random.default_rng(0).random((6, 28, 28))
+    >>> labels = np.array([0, 1, 0, 1, 0, 1])
+    >>> dataset = dataset_from_arrays(
+    ...   (images[:4], labels[:4]),
+    ...   (images[4:], labels[4:]),
+    ...   class_names=('cat', 'dog'),
+    ... )
+    >>> dataset.image_shape, dataset.num_classes
+    ((28, 28, 1), 2)
+
+    Images that would be misread are refused:
+
+    >>> dataset_from_arrays((255 * images, labels), (images, labels))
+    Traceback (most recent call last):
+    capsjax.errors.UserError: train: images are float64 from ...
   """
   pairs = {'train': train, 'test': test}
   pairs |= {} if validation is None else {'validation': validation}

@@ -19,6 +19,13 @@ class Split:
   Attributes:
     images: uint8 of shape [n, h, w, c], 0 to 255.
     labels: int32 of shape [n], counted from 0.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax.data import Split
+    >>> split = Split(np.zeros((3, 28, 28, 1), np.uint8), np.int32([7, 2, 1]))
+    >>> len(split)
+    3
   """
 
   images: UInt8[np.ndarray, 'n h w c']
@@ -46,6 +53,14 @@ class Dataset:
     UserError: images are not uint8 or differ in size, labels are out of range
       or not one per image, or the number of names differs from the number of
       classes.
+
+  Examples:
+    >>> from capsjax.data import Dataset, load_digits
+    >>> digits = load_digits()
+    >>> digits.image_shape, digits.num_classes, len(digits.test)
+    ((28, 28, 1), 10, 360)
+    >>> Dataset('mine', digits.train, digits.test, None, 10).class_names[:3]
+    ('0', '1', '2')
   """
 
   name: str

@@ -28,6 +28,12 @@ def load_digits() -> Dataset:
   Returns:
     1,437 training and 360 test images of shape [28, 28, 1]; no validation
     split.
+
+  Examples:
+    >>> from capsjax.data import load_digits
+    >>> digits = load_digits()
+    >>> digits.train.images.shape, str(digits.train.images.dtype)
+    ((1437, 28, 28, 1), 'uint8')
   """
   from sklearn import datasets
 

@@ -72,6 +72,15 @@ def load_dataset(
     UserError: the name is unknown; the data are missing, damaged or cannot be
       downloaded; or `image_size`, `channels` or `background` is set for a
       data set other than 'folder'.
+
+  Examples:
+    >>> from capsjax.data import load_dataset
+    >>> dataset = load_dataset('digits', validation_size=100, train_size=500)
+    >>> len(dataset.train), len(dataset.validation), len(dataset.test)
+    (500, 100, 360)
+    >>> load_dataset('digits', image_size=32)
+    Traceback (most recent call last):
+    capsjax.errors.UserError: images.size and images.channels are for ...
   """
   if name == ARRAYS:
     raise UserError(

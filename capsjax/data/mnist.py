@@ -96,6 +96,24 @@ def load_mnist(
     UserError: the folder or a file is missing or damaged, or files do not
       belong together.
 
+  Examples:
+    Ten black images; an IDX file is a header and then bytes:
+
+    >>> import pathlib
+    >>> from capsjax.data import load_mnist
+    >>> folder = pathlib.Path('idx')
+    >>> folder.mkdir()
+    >>> images = bytes([0, 0, 8, 3, 0, 0, 0, 10, 0, 0, 0, 28, 0, 0, 0, 28])
+    >>> labels = bytes([0, 0, 8, 1, 0, 0, 0, 10, *range(10)])
+    >>> for part in 'train', 't10k':
+    ...   pixels = images + bytes(10 * 28 * 28)
+    ...   _ = (folder / f'{part}-images-idx3-ubyte').write_bytes(pixels)
+    ...   _ = (folder / f'{part}-labels-idx1-ubyte').write_bytes(labels)
+
+    >>> dataset = load_mnist(data_dir=folder)
+    >>> dataset.train.images.shape, dataset.test.labels
+    ((10, 28, 28, 1), array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], dtype=int32))
+
   References:
     LeCun, Cortes, Burges: The MNIST database of handwritten digits, 1998.
   """
@@ -118,6 +136,19 @@ def load_fashion_mnist(
 
   Raises:
     UserError: as in `load_mnist`.
+
+  Examples:
+    A file that is missing is downloaded, unless those beside it are of another
+    data set:
+
+    >>> import pathlib
+    >>> from capsjax.data import load_fashion_mnist
+    >>> folder = pathlib.Path('mine')
+    >>> folder.mkdir()
+    >>> _ = (folder / 't10k-labels-idx1-ubyte.gz').write_bytes(b'damaged')
+    >>> load_fashion_mnist(data_dir=folder)
+    Traceback (most recent call last):
+    capsjax.errors.UserError: mine lacks train-images-idx3-ubyte.gz, ...
 
   References:
     Xiao, Rasul, Vollgraf: Fashion-MNIST, 2017, https://arxiv.org/abs/1708.07747

@@ -22,6 +22,12 @@ def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
   Raises:
     UserError: `validation_size` is negative or leaves no training image, or
       the data set already has a validation split.
+
+  Examples:
+    >>> from capsjax.data import hold_out, load_digits
+    >>> dataset = hold_out(load_digits(), validation_size=100, seed=0)
+    >>> len(dataset.train), len(dataset.validation), len(dataset.test)
+    (1337, 100, 360)
   """
   size = len(dataset.train)
   if not 0 <= validation_size < size:
@@ -61,6 +67,12 @@ def limit_training(dataset: Dataset, *, train_size: int, seed: int) -> Dataset:
   Raises:
     UserError: `train_size` is negative or exceeds the number of training
       images.
+
+  Examples:
+    >>> from capsjax.data import limit_training, load_digits
+    >>> dataset = limit_training(load_digits(), train_size=200, seed=0)
+    >>> len(dataset.train), len(dataset.test)
+    (200, 360)
   """
   size = len(dataset.train)
   if not train_size:

@@ -51,6 +51,14 @@ def load_tfds(
   Raises:
     UserError: TFDS is not installed or does not know the name, or the data set
       cannot be downloaded or prepared or lacks these features and splits.
+
+  Examples:
+    `load_tfds('cifar10')` reads or prepares CIFAR10. Names are checked first:
+
+    >>> from capsjax.data import load_tfds
+    >>> load_tfds('cifra10')
+    Traceback (most recent call last):
+    capsjax.errors.UserError: unknown data set cifra10 (did you mean cifar10...
   """
   folder = download.data_folder(data_dir)
   builder = _builder(name, folder, other_names)

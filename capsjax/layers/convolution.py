@@ -22,6 +22,21 @@ class Convolution(nn.Module):
     bias_init: initialises the bias.
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    The parameters are those of `nn.Conv`, and so are the outputs:
+
+    >>> import jax
+    >>> import numpy as np
+    >>> from capsjax import Convolution
+    >>> from flax import linen as nn
+    >>> images = jax.random.uniform(jax.random.key(0), (2, 12, 12, 3))
+    >>> layer = Convolution(features=5, kernel_size=(9, 9))
+    >>> features, variables = layer.init_with_output(jax.random.key(1), images)
+    >>> conv = nn.Conv(features=5, kernel_size=(9, 9), padding='VALID')
+    >>> np.testing.assert_allclose(
+    ...   features, conv.apply(variables, images), atol=1e-4
+    ... )
   """
 
   features: int

@@ -19,6 +19,19 @@ class Decoder(nn.Module):
     bias_init: initialises all biases.
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import Decoder, mask_capsules
+    >>> capsules = jax.random.normal(jax.random.key(0), (2, 10, 16))
+    >>> mask = jax.nn.one_hot(jnp.array([7, 3]), 10)
+    >>> decoder = Decoder(image_shape=(28, 28, 1))
+    >>> pixels, _ = decoder.init_with_output(
+    ...   jax.random.key(1), mask_capsules(capsules, mask)
+    ... )
+    >>> pixels.shape
+    (2, 28, 28, 1)
   """
 
   image_shape: tuple[int, ...]

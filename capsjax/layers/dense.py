@@ -15,6 +15,23 @@ class RoutingFn(Protocol):
 
   Use a `functools.partial` of `ops.fused_dynamic_routing`, or any function that
   can be called the same way.
+
+  Examples:
+    The mean of the votes, without any agreement:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import RoutingFn, compute_votes, squash
+    >>> def average(inputs, kernel, *, bias, log_priors, return_couplings):
+    ...   votes = compute_votes(inputs, kernel)
+    ...   capsules = squash(votes.mean(-3))
+    ...   if not return_couplings:
+    ...     return capsules
+    ...   share = jnp.full((1, *votes.shape[:-1]), 1 / votes.shape[-2])
+    ...   return capsules, share
+    >>> isinstance(average, RoutingFn)
+    True
+
+    `DenseCapsules(10, 16, routing_fn=average)` then routes with it.
   """
 
   def __call__(
@@ -61,6 +78,23 @@ class DenseCapsules(nn.Module):
     bias_init: initialises the bias.
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> from capsjax import DenseCapsules
+    >>> capsules = jax.random.normal(jax.random.key(0), (2, 36, 8))
+    >>> layer = DenseCapsules(num_capsules=10, capsule_dim=16)
+    >>> variables = layer.init(jax.random.key(1), capsules)
+    >>> variables['params']['kernel'].shape
+    (36, 10, 8, 16)
+    >>> outputs, read = layer.apply(
+    ...   variables, capsules, mutable=['intermediates']
+    ... )
+    >>> outputs.shape
+    (2, 10, 16)
+    >>> (couplings,) = read['intermediates']['couplings']
+    >>> couplings.shape  # [iteration, batch, in, out]
+    (3, 2, 36, 10)
   """
 
   num_capsules: int

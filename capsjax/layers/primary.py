@@ -36,6 +36,30 @@ class PrimaryCapsules(nn.Module):
     bias_init: initialises the bias.
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    As in the paper, 20x20 features give 6x6 positions of 32 capsules:
+
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import PrimaryCapsules, lengths
+    >>> features = jnp.zeros((2, 20, 20, 4))
+    >>> layer = PrimaryCapsules()
+    >>> capsules, _ = layer.init_with_output(jax.random.key(0), features)
+    >>> capsules.shape
+    (2, 1152, 8)
+
+    Sequences and volumes need a cell, which may be any module:
+
+    >>> from flax import linen as nn
+    >>> layer = PrimaryCapsules(
+    ...   num_types=4, cell=nn.Conv(4 * 8, (3,)), num_grid_axes=1
+    ... )
+    >>> capsules, _ = layer.init_with_output(
+    ...   jax.random.key(0), jnp.zeros((2, 50, 3))
+    ... )
+    >>> capsules.shape
+    (2, 200, 8)
   """
 
   num_types: int = 32

@@ -44,6 +44,20 @@ def capsule_statistics(
       iteration R, 0 if it is coupled to one capsule and 1 if equally to all;
     - `logit_change_R`: how much iteration R - 1 changes a routing logit: the
       absolute difference from the mean change of its input capsule's logits.
+
+  Examples:
+    The couplings of a layer with 5 output capsules begin at 1/5:
+
+    >>> import jax
+    >>> from capsjax import DenseCapsules, capsule_statistics
+    >>> capsules = jax.random.normal(jax.random.key(0), (8, 36, 4))
+    >>> layer = DenseCapsules(num_capsules=5, capsule_dim=4)
+    >>> variables = layer.init(jax.random.key(1), capsules)
+    >>> found = capsule_statistics(capsules, variables, model=layer)
+    >>> print(f'{found["/largest_coupling_1"]:.3f}')
+    0.200
+    >>> bool(found['/largest_coupling_3'] > 0.2)
+    True
   """
   _, variables = model.apply(
     variables,

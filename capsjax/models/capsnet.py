@@ -70,6 +70,18 @@ class CapsNet(nn.Module):
       option of `routing_fn`.
     dtype: the dtype of the computation; parameters, scores and reconstructions
       are always float32.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import CapsNet
+    >>> model = CapsNet()
+    >>> images = jnp.zeros((2, 28, 28, 1))
+    >>> variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
+    8215568
+    >>> jax.eval_shape(model.apply, variables, images).scores.shape
+    (2, 10)
   """
 
   num_classes: int = 10

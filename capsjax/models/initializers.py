@@ -26,6 +26,15 @@ class Initializers:
     capsules: transformation matrices of the routed layers.
     decoder: kernels of the decoder.
     bias: every bias.
+
+  Examples:
+    The defaults, but with the official code's transformation matrices:
+
+    >>> import dataclasses
+    >>> from capsjax import CapsNet
+    >>> from capsjax.models import FAN_IN, OFFICIAL
+    >>> mixed = dataclasses.replace(FAN_IN, capsules=OFFICIAL.capsules)
+    >>> model = CapsNet(initialization=mixed)
   """
 
   conv: Initializer
@@ -72,7 +81,7 @@ def _scaled_lecun_normal(scale: float) -> Initializer:
   )
 
 
-# Variance by the number of inputs, primary scale compensated, biases 0.
+#: Variance by the number of inputs, primary scale compensated, biases 0.
 FAN_IN = Initializers(
   conv=nn.initializers.lecun_normal(),
   primary=_scaled_lecun_normal,
@@ -81,7 +90,7 @@ FAN_IN = Initializers(
   bias=nn.initializers.zeros,
 )
 
-# The official code's: normals truncated at two standard deviations, biases 0.1.
+#: The official code's: normals cut off at two standard deviations, biases 0.1.
 OFFICIAL = Initializers(
   conv=nn.initializers.truncated_normal(0.05),
   primary=lambda scale: nn.initializers.truncated_normal(0.1),

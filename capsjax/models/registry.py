@@ -52,6 +52,17 @@ def create_model(
   Raises:
     UserError: if the name, a field or a named value is unknown, or a field for
       height and width does not have two numbers.
+
+  Examples:
+    >>> from capsjax import create_model
+    >>> model = create_model(
+    ...   'capsnet', routing={'name': 'dynamic', 'leaky': True}
+    ... )
+    >>> type(model).__name__, model.routing_fn.keywords
+    ('CapsNet', {'leaky': True})
+    >>> create_model('capsnet', num_type=8)
+    Traceback (most recent call last):
+    capsjax.errors.UserError: unknown field of model 'capsnet' 'num_type'; ...
   """
   model = choose(_MODELS, name, 'model')
   if model is CapsNet:

@@ -28,6 +28,17 @@ class CapsNet(nnx.Module):
     rngs: the PRNG keys.
     primary_cell: replaces the primary capsules' convolution.
     **fields: the others of the Linen `capsjax.CapsNet`, with its defaults.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax.nnx import CapsNet
+    >>> from flax import nnx
+    >>> model = CapsNet(
+    ...   (28, 28, 1), rngs=nnx.Rngs(0), conv_features=8, num_types=2
+    ... )
+    >>> output = model(jnp.zeros((3, 28, 28, 1)))
+    >>> output.scores.shape, output.reconstructions.shape
+    ((3, 10), (3, 28, 28, 1))
   """
 
   def __init__(

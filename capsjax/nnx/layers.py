@@ -32,6 +32,14 @@ class Convolution(nnx.Module):
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
     rngs: the PRNG keys.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax.nnx import Convolution
+    >>> from flax import nnx
+    >>> layer = Convolution(3, 5, (9, 9), strides=(2, 2), rngs=nnx.Rngs(0))
+    >>> layer(jnp.zeros((2, 28, 28, 3))).shape
+    (2, 10, 10, 5)
   """
 
   def __init__(
@@ -95,6 +103,14 @@ class PrimaryCapsules(nnx.Module):
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
     rngs: the PRNG keys.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax.nnx import PrimaryCapsules
+    >>> from flax import nnx
+    >>> layer = PrimaryCapsules(4, num_types=2, rngs=nnx.Rngs(0))
+    >>> layer(jnp.zeros((2, 20, 20, 4))).shape  # 6x6 positions, 2 types
+    (2, 72, 8)
   """
 
   def __init__(
@@ -174,6 +190,17 @@ class DenseCapsules(nnx.Module):
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
     rngs: the PRNG keys.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax.nnx import DenseCapsules
+    >>> from flax import nnx
+    >>> layer = DenseCapsules(72, 8, 10, 16, rngs=nnx.Rngs(0))
+    >>> capsules, couplings = layer(
+    ...   jnp.zeros((2, 72, 8)), return_couplings=True
+    ... )
+    >>> capsules.shape, couplings.shape
+    ((2, 10, 16), (3, 2, 72, 10))
   """
 
   def __init__(
@@ -246,6 +273,14 @@ class Decoder(nnx.Module):
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
     rngs: the PRNG keys.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax.nnx import Decoder
+    >>> from flax import nnx
+    >>> decoder = Decoder(10, 16, (28, 28, 1), (32,), rngs=nnx.Rngs(0))
+    >>> decoder(jnp.zeros((2, 10, 16))).shape
+    (2, 28, 28, 1)
   """
 
   def __init__(

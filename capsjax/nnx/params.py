@@ -16,6 +16,22 @@ def load_params(module: nnx.Module, params: Mapping[str, Any]) -> None:
 
   Raises:
     ValueError: if a name or a shape differs.
+
+  Examples:
+    >>> import capsjax
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from flax import nnx
+    >>> sizes = {'conv_features': 8, 'num_types': 2, 'has_decoder': False}
+    >>> images = jax.random.uniform(jax.random.key(0), (3, 28, 28, 1))
+    >>> linen = capsjax.CapsNet(**sizes)
+    >>> output, variables = linen.init_with_output(jax.random.key(1), images)
+    >>> model = capsjax.nnx.CapsNet((28, 28, 1), rngs=nnx.Rngs(0), **sizes)
+    >>> capsjax.nnx.load_params(model, variables['params'])
+    >>> np.testing.assert_allclose(
+    ...   model(images).scores, output.scores, atol=1e-5
+    ... )
   """
   state = nnx.state(module, nnx.Param)
   there, here = (

@@ -50,6 +50,18 @@ def convolution(
   Raises:
     ValueError: if the padding is unknown, the kernel is larger than an unpadded
       image, or the arrays do not fit together.
+
+  Examples:
+    A kernel of ones sums each 2x2 window:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import convolution
+    >>> image = jnp.arange(9.0).reshape(3, 3, 1)
+    >>> sums = convolution(image, jnp.ones((2, 2, 1, 1)))
+    >>> print(np.asarray(sums[..., 0]).round(2))
+    [[ 8. 12.]
+     [20. 24.]]
   """
   _require_fit(inputs, kernel)
   batch, image_shape = inputs.shape[:-3], inputs.shape[-3:]

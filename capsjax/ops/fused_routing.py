@@ -89,6 +89,22 @@ def fused_dynamic_routing(
     ValueError: if `num_iterations` is below 1, or inputs and kernel differ in
       their capsules or dtype.
 
+  Examples:
+    >>> import jax
+    >>> import numpy as np
+    >>> from capsjax import (
+    ...   compute_votes,
+    ...   dynamic_routing,
+    ...   fused_dynamic_routing,
+    ... )
+    >>> inputs = jax.random.normal(jax.random.key(0), (4, 36, 8))
+    >>> kernel = jax.random.normal(jax.random.key(1), (36, 10, 8, 16))
+    >>> capsules = fused_dynamic_routing(inputs, kernel)
+    >>> capsules.shape
+    (4, 10, 16)
+    >>> votes = compute_votes(inputs, kernel)
+    >>> np.testing.assert_allclose(capsules, dynamic_routing(votes), atol=1e-4)
+
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 2
     and Procedure 1.

@@ -32,6 +32,18 @@ def margin_loss(
   Raises:
     ValueError: if the shapes differ, or the lengths are integers.
 
+  Examples:
+    The first of two classes is present. Lengths beyond both margins cost
+    nothing; two lengths of 0.5 cost 0.4^2 and half of 0.4^2:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import margin_loss
+    >>> lengths = jnp.array([[0.95, 0.05], [0.5, 0.5]])
+    >>> losses = margin_loss(lengths, jnp.array([[1.0, 0.0], [1.0, 0.0]]))
+    >>> print(np.asarray(losses).round(2))
+    [0.   0.24]
+
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 4.
   """
@@ -59,6 +71,13 @@ def reconstruction_loss(
 
   Raises:
     ValueError: if the shapes differ, or an array is one of integers.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import reconstruction_loss
+    >>> black, grey = jnp.zeros((1, 28, 28, 1)), jnp.full((1, 28, 28, 1), 0.5)
+    >>> print(reconstruction_loss(black, grey))
+    [196.]
   """
   require_floating(reconstructions=reconstructions, images=images)
   require_same_shape(reconstructions=reconstructions, images=images)

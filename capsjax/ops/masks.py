@@ -16,6 +16,13 @@ def label_mask(
 
   Returns:
     A float32 mask with a 1 at the label and 0 elsewhere.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import label_mask
+    >>> print(label_mask(jnp.array([2, 0]), num_classes=3))
+    [[0. 0. 1.]
+     [1. 0. 0.]]
   """
   return jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
 
@@ -31,6 +38,12 @@ def top_k_mask(
 
   Returns:
     A float32 mask with exactly k ones; ties go to the first capsule.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import top_k_mask
+    >>> print(top_k_mask(jnp.array([0.8, 0.1, 0.9]), k=2))
+    [1. 0. 1.]
   """
   return jnp.sum(top_k_masks(lengths, k=k), -2)
 
@@ -46,6 +59,13 @@ def top_k_masks(
 
   Returns:
     k float32 masks with one 1 each, in class order.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import top_k_masks
+    >>> print(top_k_masks(jnp.array([0.8, 0.1, 0.9]), k=2))
+    [[1. 0. 0.]
+     [0. 0. 1.]]
   """
   _, indices = jax.lax.top_k(lengths, k)
   return label_mask(jnp.sort(indices), num_classes=lengths.shape[-1])
@@ -61,6 +81,12 @@ def longest_mask(
 
   Returns:
     A float32 mask with exactly one 1; ties go to the first capsule.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import longest_mask
+    >>> print(longest_mask(jnp.array([0.8, 0.1, 0.9])))
+    [0. 0. 1.]
   """
   return label_mask(jnp.argmax(lengths, -1), num_classes=lengths.shape[-1])
 
@@ -77,5 +103,13 @@ def mask_capsules(
 
   Returns:
     The capsules, zero where the mask is 0.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import mask_capsules
+    >>> capsules = jnp.array([[0.6, 0.8], [0.3, 0.4]])
+    >>> print(mask_capsules(capsules, jnp.array([0.0, 1.0])))
+    [[0.  0. ]
+     [0.3 0.4]]
   """
   return capsules * mask[..., None].astype(capsules.dtype)

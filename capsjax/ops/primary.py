@@ -31,6 +31,19 @@ def primary_capsules(
 
   Raises:
     ValueError: if there are not `num_types * capsule_dim` channels.
+
+  Examples:
+    Four channels at each of 2x3 positions become two capsules of dimension 2:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import primary_capsules
+    >>> features = jnp.broadcast_to(jnp.array([3.0, 0.0, 0.0, 0.5]), (2, 3, 4))
+    >>> capsules = primary_capsules(features, num_types=2, capsule_dim=2)
+    >>> capsules.shape
+    (2, 3, 2, 2)
+    >>> print(capsules[0, 0])
+    [[0.9 0. ]
+     [0.  0.2]]
   """
   if features.shape[-1] != num_types * capsule_dim:
     raise ValueError(

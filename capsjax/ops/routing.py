@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from capsjax.ops.arguments import require_floating
 from capsjax.ops.squash import squash
 
-# Maps preactivations [..., dim] to capsules of the same shape, length below 1.
+#: Maps preactivations [..., dim] to capsules of the same shape, length below 1.
 SquashFn = Callable[[Float[Array, '...']], Float[Array, '...']]
 
 
@@ -26,6 +26,18 @@ def compute_votes(
 
   Returns:
     Votes `u^_j|i = W_ij u_i` (Eq. 2).
+
+  Examples:
+    One input capsule votes for two output capsules. The first matrix is the
+    identity, and the second swaps the two components:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import compute_votes
+    >>> identity, swap = jnp.eye(2), jnp.eye(2)[::-1]
+    >>> kernel = jnp.stack([identity, swap])[None]
+    >>> print(compute_votes(jnp.array([[3.0, 5.0]]), kernel))
+    [[[3. 5.]
+      [5. 3.]]]
   """
   require_floating(inputs=inputs, kernel=kernel)
   return jnp.einsum('...id,ijde->...ije', inputs, kernel)
@@ -79,6 +91,19 @@ def routing_iteration(
     The capsules `v_j`, the couplings `c_ij` that produced them, and the
     agreement `u^_j|i . v_j`, which is added to the logits for the next
     iteration.
+
+  Examples:
+    Three input capsules vote for one output capsule. The third disagrees with
+    the other two, so its logit falls while theirs rise:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import routing_iteration
+    >>> votes = jnp.array([[[2.0, 0.0]], [[2.0, 0.0]], [[-1.0, 0.0]]])
+    >>> capsules, couplings, agreement = routing_iteration(
+    ...   votes, jnp.zeros((3, 1))
+    ... )
+    >>> print(capsules, agreement[:, 0])
+    [[0.9 0. ]] [ 1.8  1.8 -0.9]
   """
   couplings = compute_couplings(routing_logits, leaky=leaky)
   preactivations = jnp.einsum('...ij,...ije->...je', couplings, votes)
@@ -128,6 +153,26 @@ def dynamic_routing(
 
   Raises:
     ValueError: if `num_iterations` is below 1.
+
+  Examples:
+    Two input capsules vote for two output capsules. Their votes for the first
+    agree and those for the second cancel, so routing couples both to the first:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import dynamic_routing
+    >>> votes = jnp.array([
+    ...   [[1.0, 0.0], [0.0, 1.0]],
+    ...   [[1.0, 0.0], [0.0, -1.0]],
+    ... ])
+    >>> capsules, couplings = dynamic_routing(votes, return_couplings=True)
+    >>> print(np.asarray(couplings[:, 0]).round(2))
+    [[0.5  0.5 ]
+     [0.62 0.38]
+     [0.75 0.25]]
+    >>> print(np.asarray(capsules).round(2))
+    [[0.69 0.  ]
+     [0.   0.  ]]
 
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017,

@@ -81,6 +81,12 @@ def lengths(
     Lengths `[*batch, num_capsules]`, at least 0. The length of a squashed
     capsule is below 1 and is the evidence that the entity is present (paper,
     section 2).
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import lengths
+    >>> print(lengths(jnp.array([[3.0, 4.0], [0.0, 0.0]])))
+    [5. 0.]
   """
   require_floating(capsules=capsules)
   wide = capsules.astype(at_least_float32(capsules.dtype))
@@ -101,6 +107,16 @@ def squash(
 
   Returns:
     Capsules of the same shape and dtype.
+
+  Examples:
+    Lengths of 3, 1/2 and 0 become 9/10, 1/5 and 0:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import squash
+    >>> print(squash(jnp.array([[3.0, 0.0], [0.0, 0.5], [0.0, 0.0]])))
+    [[0.9 0. ]
+     [0.  0.2]
+     [0.  0. ]]
 
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, Eq. 1.

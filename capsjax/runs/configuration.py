@@ -44,6 +44,12 @@ def default_config() -> ConfigDict:
   Returns:
     The paper's settings for MNIST, as a `ConfigDict`; `capsjax config` lists
     them with their meanings.
+
+  Examples:
+    >>> import capsjax
+    >>> config = capsjax.default_config()
+    >>> config.model.routing.num_iterations, config.batch_size
+    (3, 128)
   """
   return config_file.to_config_dict(Config())
 

@@ -24,6 +24,18 @@ def load(
 
   Raises:
     UserError: if there is no such run or checkpoint.
+
+  Examples:
+    After `capsjax --config digits`, the run is in `runs/digits`:
+
+    >>> import capsjax
+    >>> from capsjax.data import load_digits
+    >>> run = capsjax.load('runs/digits')
+    >>> test = load_digits().test
+    >>> run.predict(test.images).shape
+    (360,)
+    >>> bool((run.predict(test.images) == test.labels).mean() > 0.5)
+    True
   """
   folder = RunFolder(Path(workdir))
   folder.require_run()

@@ -41,7 +41,8 @@ def restore(
 
   Args:
     directory: the folder given to `Checkpointer`.
-    template: a pytree of arrays or `jax.ShapeDtypeStruct`s like the one saved.
+    template: a pytree like the one saved, of arrays or of
+      `jax.ShapeDtypeStruct`.
     which: 'latest' for the newest of all (even the best one, if it is newer or
       the others are damaged), 'best', or the number of a step.
     warn: called with one line for each damaged checkpoint that is skipped.

@@ -40,6 +40,23 @@ class TrainedRun:
     step: the step of the checkpoint.
     params: the parameters of the checkpoint, on every device.
     has_data: whether the experiment has the data of the run, not a stand-in.
+
+  Examples:
+    >>> import capsjax
+    >>> import numpy as np
+    >>> from capsjax.data import load_digits
+    >>> run = capsjax.load('runs/digits')
+    >>> images = load_digits().test.images[:5]
+    >>> capsules = run.capsules(images)
+    >>> capsules.shape  # the capsules of this run have dimension 4
+    (5, 10, 4)
+    >>> np.array_equal(run.lengths(images).argmax(-1), run.predict(images))
+    True
+    >>> run.reconstruct(capsules, labels=3).shape  # as if all were a 3
+    (5, 28, 28, 1)
+    >>> run.predict(images[:, :20])
+    Traceback (most recent call last):
+    capsjax.errors.UserError: ...
   """
 
   experiment: Experiment
@@ -106,7 +123,7 @@ class TrainedRun:
 
   @property
   def model(self) -> nn.Module:
-    """The network; `run.model.apply({'params': run.params}, images)`."""
+    """The network; its `apply` takes `params`, as any Linen module's."""
     return self.experiment.model
 
   @property

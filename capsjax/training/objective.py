@@ -28,7 +28,7 @@ class Losses(NamedTuple):
   reconstruction: Float[Array, ' batch']
 
 
-# Maps a model's output and its input batch to losses.
+#: Maps a model's output and its input batch to losses.
 Objective = Callable[[ModelOutput, Batch], Losses]
 
 

@@ -23,6 +23,7 @@ from capsjax.training.evaluation import EvalStep, EvaluateFn
 from capsjax.training.state import TrainState
 from capsjax.training.step import Steps
 
+#: The name of the axis over which gradients are averaged.
 DEVICE_AXIS = 'devices'
 
 

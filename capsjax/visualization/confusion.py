@@ -35,6 +35,17 @@ def confusion_figure(
 
   Returns:
     The figure.
+
+  Examples:
+    Of four cats, one is taken for a dog:
+
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> figure = visualization.confusion_figure(
+    ...   np.array([[3, 1], [0, 4]]), ['cat', 'dog']
+    ... )
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['3', '1', '4']
   """
   from matplotlib.colors import PowerNorm
   from matplotlib.figure import Figure

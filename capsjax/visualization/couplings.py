@@ -42,6 +42,20 @@ def coupling_map(
     summed over the types at each position. Votes against the class are
     negative. The sum over all positions is the length of `s_j` (Eq. 2), if it
     has no bias.
+
+  Examples:
+    At the left of two positions a capsule votes for the class, and at the right
+    one votes against it:
+
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> visualization.coupling_map(
+    ...   couplings=np.array([[0.5, 0.5]]),
+    ...   votes=np.array([[[2.0, 0.0], [-1.0, 3.0]]]),
+    ...   capsules=np.array([[0.4, 0.0]]),
+    ...   grid=(1, 2),
+    ... )
+    array([[[ 1. , -0.5]]])
   """
   lengths = np.linalg.norm(capsules, axis=-1, keepdims=True)
   directions = capsules / np.maximum(lengths, np.finfo(capsules.dtype).tiny)
@@ -68,6 +82,14 @@ def coupling_figure(
   Returns:
     The figure. All maps share one colour scale, centred at 0. A thin line in
     each map follows the outline of the shape in the image.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> images = np.random.default_rng(0).random((2, 28, 28, 1))
+    >>> maps = np.random.default_rng(1).normal(size=(2, 6, 6))
+    >>> figure = visualization.coupling_figure(images, maps, ['seven', 'two'])
+    >>> figure.savefig('couplings.png')
   """
   from matplotlib.figure import Figure
 

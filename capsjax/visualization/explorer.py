@@ -48,6 +48,26 @@ def explorer_page(
 
   Returns:
     The HTML.
+
+  Examples:
+    For a trained run, `capsjax explore --workdir runs/digits` does this:
+
+    >>> import capsjax
+    >>> from capsjax import visualization
+    >>> from capsjax.data import load_digits
+    >>> run, test = capsjax.load('runs/digits'), load_digits().test
+    >>> page = visualization.explorer_page(
+    ...   run.params,
+    ...   title='Digits',
+    ...   footer='a small network',
+    ...   test_images=test.images[:20],
+    ...   test_labels=test.labels[:20],
+    ...   class_names=run.class_names,
+    ...   num_iterations=run.config.model.routing.num_iterations,
+    ...   primary_strides=run.config.model.primary_strides,
+    ... )
+    >>> '<title>Digits' in page
+    True
   """
   from markupsafe import Markup
 

@@ -23,6 +23,17 @@ def image_grid(
 
   Raises:
     ValueError: if there is no row, or the rows differ in shape or dtype.
+
+  Examples:
+    Two rows of two images of 1x2 pixels, with white (255) between them:
+
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> row = np.array([[[[1], [2]]], [[[3], [4]]]], np.uint8)
+    >>> visualization.image_grid([row, row])[..., 0]
+    array([[  1,   2, 255,   3,   4],
+           [255, 255, 255, 255, 255],
+           [  1,   2, 255,   3,   4]], dtype=uint8)
   """
   if len({(row.shape, row.dtype) for row in rows}) != 1:
     raise ValueError(

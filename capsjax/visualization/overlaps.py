@@ -31,6 +31,18 @@ def overlay(
 
   Args:
     objects: the two images of each example, in [0, 1].
+
+  Examples:
+    Red, green, and yellow where both images are white:
+
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> first, second = np.array([1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])
+    >>> objects = np.stack([first, second]).reshape(1, 2, 1, 3, 1)
+    >>> visualization.overlay(objects)[0, 0]
+    array([[1.  , 0.  , 0.  ],
+           [0.  , 1.  , 0.  ],
+           [1.  , 1.  , 0.25]])
   """
   first, second = objects[:, 0], objects[:, 1]
   # Some blue where both are, so that thin strokes stay visible on black.
@@ -71,6 +83,24 @@ def overlap_figure(
 
   Raises:
     ValueError: if there is no image.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> objects = np.random.default_rng(0).random((1, 2, 36, 36, 1))
+    >>> figure = visualization.overlap_figure(
+    ...   objects.max(1),
+    ...   objects,
+    ...   labels=np.array([[3, 7]]),
+    ...   predictions=np.array([[3, 7]]),
+    ...   by_prediction=objects,
+    ...   by_label=objects,
+    ...   absent=np.array([[3, 5]]),
+    ...   by_absent=objects,
+    ...   class_names='0123456789',
+    ... )
+    >>> figure.axes[0].get_title()
+    'right (1)'
 
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 5.

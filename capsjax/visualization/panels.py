@@ -50,6 +50,18 @@ def draw_grid(
     rows: images in [0, 1], of 1, 2 (a stereo pair) or 3 channels.
     row_labels: one label per row, or none at all.
     column_labels: one label per column, or none at all.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> from matplotlib.figure import Figure
+    >>> axes = Figure().add_subplot()
+    >>> images = np.random.default_rng(0).random((2, 3, 28, 28, 1))
+    >>> visualization.draw_grid(
+    ...   axes, list(images), row_labels=['image', 'reconstruction']
+    ... )
+    >>> [label.get_text() for label in axes.get_yticklabels()]
+    ['image', 'reconstruction']
   """
   picture = image_grid(rows).clip(0, 1)
   if picture.shape[-1] == 1:

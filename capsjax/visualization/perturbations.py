@@ -27,6 +27,20 @@ def perturb_capsules(
 
   Returns:
     The whole capsule for each dimension and offset.
+
+  Examples:
+    A capsule of dimension 2, with two offsets added to each dimension:
+
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> visualization.perturb_capsules(
+    ...   np.array([0.6, 0.8]), np.array([-0.5, 0.5])
+    ... ).round(1)
+    array([[[0.1, 0.8],
+            [1.1, 0.8]],
+    <BLANKLINE>
+           [[0.6, 0.3],
+            [0.6, 1.3]]])
   """
   unit_vectors = np.eye(capsules.shape[-1])[:, None]
   changes = (offsets[:, None] * unit_vectors).astype(capsules.dtype)
@@ -50,6 +64,15 @@ def perturbation_figure(
 
   Returns:
     The figure.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> offsets = np.array([-0.25, 0.0, 0.25])
+    >>> pictures = np.random.default_rng(0).random((1, 16, 3, 28, 28, 1))
+    >>> figure = visualization.perturbation_figure(pictures, offsets, ['two'])
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['-0.25', '+0.00', '+0.25']
 
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 4.

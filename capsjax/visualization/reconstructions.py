@@ -49,6 +49,22 @@ def reconstruction_figure(
   Raises:
     ValueError: if there is no image.
 
+  Examples:
+    Two images, of which the second is a 4 that was taken for a 9:
+
+    >>> import numpy as np
+    >>> from capsjax import visualization
+    >>> images = np.random.default_rng(0).random((2, 28, 28, 1))
+    >>> figure = visualization.reconstruction_figure(
+    ...   images,
+    ...   labels=np.array([7, 4]),
+    ...   predictions=np.array([7, 9]),
+    ...   by_prediction=images,
+    ...   by_label=images,
+    ... )
+    >>> [axes.get_title() for axes in figure.axes]
+    ['right (1)', 'wrong (1): label → prediction']
+
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 3.
   """

@@ -22,6 +22,10 @@ class Table:
   Attributes:
     heads: the column names; none for a list of names and values.
     rows: one cell per column; numbers are aligned to the right.
+
+  Examples:
+    >>> from capsjax.visualization import Table
+    >>> table = Table(['class', 'error'], [['cat', 25.0], ['dog', 0.0]])
   """
 
   heads: Sequence[str]
@@ -51,6 +55,13 @@ class Block:
     note: the paragraph above it.
     figure: a matplotlib figure.
     table: a table.
+
+  Examples:
+    >>> from capsjax.visualization import Block, Table
+    >>> table = Table(['class', 'error'], [['cat', 25.0], ['dog', 0.0]])
+    >>> block = Block('Errors', note='In percent.', table=table)
+    >>> block.image  # the figure, of which there is none
+    ''
   """
 
   caption: str = ''
@@ -77,6 +88,12 @@ class Section:
   Attributes:
     title: the heading.
     blocks: the figures and tables.
+
+  Examples:
+    >>> from capsjax.visualization import Block, Section
+    >>> section = Section('What was learned', [Block('Errors')])
+    >>> section.anchor
+    'what-was-learned'
   """
 
   title: str
@@ -98,6 +115,14 @@ def report_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
 
   Returns:
     The HTML, including the pictures.
+
+  Examples:
+    >>> from capsjax.visualization import Block, Section, Table, report_page
+    >>> table = Table(['class', 'error'], [['cat', 25.0], ['dog', 0.0]])
+    >>> sections = [Section('Errors', [Block(table=table)])]
+    >>> page = report_page('Cats and dogs', '8 test images', sections)
+    >>> 'Cats and dogs' in page and '25.0' in page
+    True
   """
   return render_page(
     'report.html',
