@@ -2,6 +2,7 @@
 
 from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet
+from capsjax.models.efficient_capsnet import EfficientCapsNet
 from capsjax.models.initializers import FAN_IN, OFFICIAL, Initializers
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.registry import create_model
@@ -12,6 +13,7 @@ __all__ = [
   'Initializers',
   'BaselineCNN',
   'CapsNet',
+  'EfficientCapsNet',
   'ModelOutput',
   'create_model',
 ]

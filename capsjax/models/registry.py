@@ -13,8 +13,13 @@ from capsjax.errors import UserError, did_you_mean
 from capsjax.models import initializers
 from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet
+from capsjax.models.efficient_capsnet import EfficientCapsNet
 
-_MODELS = {'capsnet': CapsNet, 'baseline': BaselineCNN}
+_MODELS = {
+  'capsnet': CapsNet,
+  'baseline': BaselineCNN,
+  'efficient_capsnet': EfficientCapsNet,
+}
 
 # Fields whose value in a config is a name.
 _NAMED_VALUES: dict[str, Mapping[str, Any]] = {
@@ -40,7 +45,7 @@ def create_model(
   """Builds a model from its name and fields.
 
   Args:
-    name: 'capsnet' or 'baseline'.
+    name: 'capsnet', 'baseline' or 'efficient_capsnet'.
     num_labels: the number of objects in an image; a baseline ignores it.
     routing: the `name` of a routing algorithm and its options, instead of the
       field `routing_fn`.
@@ -54,10 +59,10 @@ def create_model(
       height and width does not have two numbers.
   """
   model = choose(_MODELS, name, 'model')
-  if model is CapsNet:
+  if 'num_labels' in model.__dataclass_fields__:
     fields['num_labels'] = num_labels
-    if routing is not None:
-      fields['routing_fn'] = _routing_fn(**routing)
+  if model is CapsNet and routing is not None:
+    fields['routing_fn'] = _routing_fn(**routing)
   known = [f for f in model.__dataclass_fields__ if f not in ('parent', 'name')]
   for field in fields:
     choose(dict.fromkeys(known), field, f'field of model {name!r}')

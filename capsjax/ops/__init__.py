@@ -9,6 +9,7 @@ Einsum letters used in the package: `b` batch, `i` input capsule, `j` output
 capsule, `d` input capsule dimension, `e` output capsule dimension.
 """
 
+from capsjax.ops.capsules import Capsules, Routed
 from capsjax.ops.convolution import convolution
 from capsjax.ops.fused_routing import fused_dynamic_routing
 from capsjax.ops.losses import margin_loss, reconstruction_loss
@@ -26,13 +27,17 @@ from capsjax.ops.routing import (
   dynamic_routing,
   routing_iteration,
 )
-from capsjax.ops.squash import lengths, squash
+from capsjax.ops.routings import self_attention_routing
+from capsjax.ops.squash import exponential_squash, lengths, squash
 
 __all__ = [
+  'Capsules',
+  'Routed',
   'SquashFn',
   'compute_votes',
   'convolution',
   'dynamic_routing',
+  'exponential_squash',
   'fused_dynamic_routing',
   'label_mask',
   'lengths',
@@ -42,6 +47,7 @@ __all__ = [
   'primary_capsules',
   'reconstruction_loss',
   'routing_iteration',
+  'self_attention_routing',
   'squash',
   'top_k_mask',
   'top_k_masks',
