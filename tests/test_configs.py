@@ -13,11 +13,12 @@ from capsjax.errors import UserError
 from capsjax.models import (
   BaselineCNN,
   CapsNet,
+  EfficientCapsNet,
   create_model,
 )
 from capsjax.ops import fused_dynamic_routing
 from capsjax.runs import configuration
-from capsjax.runs.config import BaselineConfig, Config
+from capsjax.runs.config import BaselineConfig, Config, EfficientCapsNetConfig
 from capsjax.runs.fields import flatten
 from capsjax.training import capsule_losses, create_optimizer, create_schedule
 from tests.conftest import REPOSITORY
@@ -34,6 +35,7 @@ PARAMETERS = {
   'cifar10': ((24, 24, 3), 22_476_288 + 160),
   'custom': ((64, 64, 3), 22_670_080),
   'digits': ((28, 28, 1), 8_215_568),
+  'efficient_capsnet': ((28, 28, 1), 161_824 + 1_411_344),
   'fashion_mnist': ((28, 28, 1), 8_215_568),
   'mnist': ((28, 28, 1), 8_215_568),
   'mnist_baseline': ((28, 28, 1), 35_445_522),
@@ -87,6 +89,7 @@ def test_the_defaults_of_the_models_are_theirs():
   for model, fields in (
     (CapsNet, Config().model),
     (BaselineCNN, BaselineConfig()),
+    (EfficientCapsNet, EfficientCapsNetConfig()),
   ):
     for field in dataclasses.fields(model):
       value = getattr(fields, field.name, None)
@@ -126,6 +129,7 @@ def test_every_field_is_read():
   for model, fields in (
     (CapsNet, config.model),
     (BaselineCNN, load('mnist_baseline').model),
+    (EfficientCapsNet, load('efficient_capsnet').model),
   ):
     body = inspect.getsource(model)
     # The registry reads `routing`, which names a function and its options.

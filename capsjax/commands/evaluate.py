@@ -38,7 +38,7 @@ def run(
     workdir, config=config, checkpoint_name=checkpoint_name
   )
   experiment = trained.experiment
-  results = _evaluate(experiment, trained.params)
+  results = _evaluate(experiment, trained.variables)
   if jax.process_index() == 0:
     print(_table(results, experiment.dataset, trained.step))
     record = {'step': trained.step, 'dataset': experiment.dataset.name}
@@ -49,12 +49,12 @@ def run(
   return results
 
 
-def _evaluate(experiment, params):
+def _evaluate(experiment, variables):
   with tqdm(
     total=experiment.test_size, unit='image', leave=False, disable=None
   ) as progress:
     return experiment.evaluate(
-      params,
+      variables,
       experiment.dataset.test,
       on_batch=lambda done: progress.update(done - progress.n),
     )

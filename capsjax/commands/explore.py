@@ -41,7 +41,11 @@ def run(
   require_single_objects(trained)
   experiment, dataset = trained.experiment, trained.experiment.dataset
   model, shown = config.model, np.arange(min(_NUM_IMAGES, len(dataset.test)))
-  assert isinstance(model, CapsNetConfig)  # Only a CapsNet has a decoder.
+  if not isinstance(model, CapsNetConfig):
+    raise UserError(
+      f'{workdir} has a network that the page cannot run: a '
+      f'{config.model_name}, not a capsnet; reconstruct and perturb draw it'
+    )
   conv_strides, primary_strides = experiment.model.strides(
     experiment.image_shape
   )

@@ -93,7 +93,9 @@ def _predict_until(
   with tqdm(
     total=experiment.test_size, unit='image', leave=False, disable=None
   ) as progress:
-    for output, targets in trained.inference.apply_in_batches(trained.params):
+    for output, targets in trained.inference.apply_in_batches(
+      trained.variables
+    ):
       found = all_predicted(output.scores, targets)
       is_right = np.append(is_right, found)
       progress.update(len(targets))

@@ -92,6 +92,13 @@ class AugmentationConfig:
   contrast_range: tuple[int | float, int | float] = field(
     (1.0, 1.0), 'Smallest and largest contrast factor.', RANGE
   )
+  erase_size: int = field(
+    0,
+    'Side in pixels of a square that is made black at a random place; 0 for '
+    'none.',
+    at_least(0),
+    before=0,
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -229,6 +236,40 @@ class BaselineConfig:
   )
   dropout_rate: float = field(
     0.5, 'Dropout rate of the last hidden layer.', SHARE
+  )
+  dtype: str = field(
+    'float32',
+    "Type to compute in: 'float32' or 'bfloat16'; parameters stay float32.",
+    one_of('float32', 'bfloat16'),
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EfficientCapsNetConfig:
+  """Fields of `config.model` if `model_name='efficient_capsnet'`."""
+
+  capsule_dim: int = field(16, 'Dimension of a class capsule.', at_least(1))
+  conv_features: tuple[int, ...] = field(
+    (32, 64, 64, 128), 'Number of channels of each convolution.'
+  )
+  conv_kernel_sizes: tuple[int, ...] = field(
+    (5, 3, 3, 3), 'Side of the square kernel of each convolution.'
+  )
+  conv_strides: tuple[int, ...] = field(
+    (1, 1, 1, 2), 'Stride of each convolution.'
+  )
+  num_primary: int = field(16, 'Number of primary capsules.', at_least(1))
+  primary_dim: int = field(
+    8,
+    'Dimension of a primary capsule; num_primary times this is the number of '
+    'channels of the last convolution.',
+    at_least(1),
+  )
+  has_decoder: bool = field(
+    True, 'Whether the network has a decoder, which reconstructs the images.'
+  )
+  decoder_sizes: tuple[int, ...] = field(
+    (512, 1024), 'Sizes of the hidden layers of the decoder.'
   )
   dtype: str = field(
     'float32',
@@ -392,9 +433,11 @@ class Config:
   )
   pairs: PairsConfig = section(PairsConfig, 'How two images are overlaid.')
   model_name: str = field(
-    'capsnet', 'The network.', one_of('capsnet', 'baseline')
+    'capsnet',
+    'The network.',
+    one_of('capsnet', 'baseline', 'efficient_capsnet'),
   )
-  model: CapsNetConfig | BaselineConfig = section(
+  model: CapsNetConfig | BaselineConfig | EfficientCapsNetConfig = section(
     CapsNetConfig, 'Fields of the network.'
   )
   init_from: str = field(

@@ -24,6 +24,7 @@ from capsjax.runs.config import (
   BaselineConfig,
   CapsNetConfig,
   Config,
+  EfficientCapsNetConfig,
   LossConfig,
 )
 
@@ -31,6 +32,7 @@ from capsjax.runs.config import (
 _OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
   'baseline': {'model': BaselineConfig, 'loss': None},
+  'efficient_capsnet': {'model': EfficientCapsNetConfig, 'loss': LossConfig},
 }
 # Fields of older runs, and where they are now.
 _MOVED = {

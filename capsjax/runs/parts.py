@@ -11,7 +11,7 @@ from capsjax.examples import (
   Preparation,
   SingleExamples,
 )
-from capsjax.runs.config import CapsNetConfig, Config
+from capsjax.runs.config import Config
 from capsjax.training import (
   Objective,
   capsule_losses,
@@ -24,6 +24,8 @@ from capsjax.training import (
 _OBJECTIVES = {
   ('capsnet', 1): (capsule_losses, 'margin_loss'),
   ('capsnet', 2): (capsule_losses, 'margin_loss'),
+  ('efficient_capsnet', 1): (capsule_losses, 'margin_loss'),
+  ('efficient_capsnet', 2): (capsule_losses, 'margin_loss'),
   ('baseline', 1): (cross_entropy_losses, 'cross_entropy'),
   ('baseline', 2): (sigmoid_losses, 'cross_entropy'),
 }
@@ -58,8 +60,7 @@ def require_sense(config: Config, dataset: Dataset) -> None:
       'stop_at_accuracy needs a validation set; hold images out with '
       '--config.validation_size=5000, or set --config.select_best_by=test'
     )
-  model = config.model
-  has_decoder = isinstance(model, CapsNetConfig) and model.has_decoder
+  has_decoder = getattr(config.model, 'has_decoder', False)
   if config.images.standardize and has_decoder:
     raise UserError(
       'standardised images leave [0, 1], where the decoder draws; set '

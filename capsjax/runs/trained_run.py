@@ -16,7 +16,7 @@ from capsjax import ops
 from capsjax.data import Dataset
 from capsjax.errors import UserError
 from capsjax.examples import Preparation, SingleExamples
-from capsjax.models import CapsNet, ModelOutput
+from capsjax.models import BaselineCNN, ModelOutput
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
 from capsjax.runs.experiment import Experiment
@@ -36,7 +36,7 @@ class TrainedRun:
     inference: applies its model to its test set.
     folder: its folder.
     step: the step of the checkpoint.
-    params: the parameters of the checkpoint, on every device.
+    variables: the network's variables in the checkpoint, on every device.
     has_data: whether the experiment has the data of the run, not a stand-in.
   """
 
@@ -44,7 +44,7 @@ class TrainedRun:
   inference: Inference
   folder: RunFolder
   step: int
-  params: Any
+  variables: Any
   has_data: bool = True
 
   @classmethod
@@ -90,7 +90,7 @@ class TrainedRun:
       Inference(experiment),
       folder,
       restored.step,
-      experiment.devices.replicate(restored.state.params),
+      experiment.devices.replicate(restored.state.variables),
       has_data=dataset is None,
     )
 
@@ -100,8 +100,13 @@ class TrainedRun:
     return self.experiment.config
 
   @property
+  def params(self) -> Any:
+    """The parameters: the variables without running statistics."""
+    return self.variables['params']
+
+  @property
   def model(self) -> nn.Module:
-    """The network; `run.model.apply({'params': run.params}, images)`."""
+    """The network; `run.model.apply(run.variables, images)`."""
     return self.experiment.model
 
   @property
@@ -254,7 +259,7 @@ class TrainedRun:
         f'{now.image_shape}; the network takes {trained.num_classes} and '
         f'{trained.image_shape}'
       )
-    return experiment.evaluate(self.params, now.test)
+    return experiment.evaluate(self.variables, now.test)
 
   def outputs(self, images: Any) -> ModelOutput:
     """Returns scores, class capsules and reconstructions.
@@ -278,7 +283,7 @@ class TrainedRun:
     return jax.vmap(Preparation().for_test)(images)
 
   def _require_capsules(self) -> None:
-    if not isinstance(self.model, CapsNet):
+    if isinstance(self.model, BaselineCNN):
       raise UserError(f'the network of {self.folder} has no capsules')
 
   def _in_batches(
@@ -294,7 +299,7 @@ class TrainedRun:
       size = 1 << max(len(batch) - 1, 0).bit_length()
       padding = [(0, size - len(batch)), (0, 0), (0, 0), (0, 0)]
       with jax.default_matmul_precision(self.config.matmul_precision):
-        results = function(self.params, np.pad(batch, padding))
+        results = function(self.variables, np.pad(batch, padding))
       results = jax.device_get(results)
       found.append(first(results, len(batch)))
     return jax.tree.map(
@@ -304,18 +309,18 @@ class TrainedRun:
 
   @functools.cached_property
   def _outputs(self) -> Callable[[Any, Any], ModelOutput]:
-    def apply(params, images):
-      return self.model.apply({'params': params}, self.prepare(images))
+    def apply(variables, images):
+      return self.model.apply(variables, self.prepare(images))
 
     return jax.jit(apply)
 
   @functools.cached_property
   def _couplings(self) -> Callable[[Any, Any], jax.Array]:
-    def apply(params, images):
-      _, variables = self.model.apply(
-        {'params': params}, self.prepare(images), mutable=['intermediates']
+    def apply(variables, images):
+      _, found = self.model.apply(
+        variables, self.prepare(images), mutable=['intermediates']
       )
-      (couplings,) = variables['intermediates']['class_capsules']['couplings']
+      (couplings,) = found['intermediates']['class_capsules']['couplings']
       return couplings[-1]
 
     return jax.jit(apply)

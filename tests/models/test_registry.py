@@ -42,6 +42,18 @@ GOLDEN = {
     (28, 28, 1),
     8_215_568 + 1152 * 10,
   ),
+  'efficient_capsnet': (
+    'efficient_capsnet',
+    {'has_decoder': False},
+    (28, 28, 1),
+    161_824,
+  ),
+  'efficient_capsnet_with_decoder': (
+    'efficient_capsnet',
+    {},
+    (28, 28, 1),
+    161_824 + 8_215_568 - 6_804_224,
+  ),
   'baseline': ('baseline', {}, (28, 28, 1), 35_445_522),
   'baseline_multimnist': (
     'baseline',
@@ -56,6 +68,9 @@ GOLDEN = {
   ),
 }
 
+# Collections besides the parameters, by model.
+STATISTICS = {'efficient_capsnet': ('batch_stats',)}
+
 
 def shapes(model, image_shape, batch=2):
   images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
@@ -66,13 +81,13 @@ def shapes(model, image_shape, batch=2):
 def test_number_of_parameters(key):
   name, fields, image_shape, expected = GOLDEN[key]
   outputs, variables = shapes(create_model(name, **fields), image_shape)
-  assert set(variables) == {'params'}
-  assert sum(p.size for p in jax.tree.leaves(variables)) == expected
+  assert set(variables) == {'params', *STATISTICS.get(name, ())}
+  assert sum(p.size for p in jax.tree.leaves(variables['params'])) == expected
   assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
   assert outputs.scores.shape == (2, 10)
-  if name == 'capsnet':
+  if name != 'baseline':
     assert outputs.capsules.shape == (2, 10, 16)
-  if fields.get('has_decoder', name == 'capsnet'):
+  if fields.get('has_decoder', name != 'baseline'):
     assert outputs.reconstructions.shape == (2, *image_shape)
   else:
     assert outputs.reconstructions is None
