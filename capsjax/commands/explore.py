@@ -43,8 +43,9 @@ def run(
   model, shown = config.model, np.arange(min(_NUM_IMAGES, len(dataset.test)))
   if not isinstance(model, CapsNetConfig):
     raise UserError(
-      f'{workdir} has a network that the page cannot run: a '
-      f'{config.model_name}, not a capsnet; reconstruct and perturb draw it'
+      f'{workdir} has a network that the page cannot run: only '
+      f'model_name=capsnet, not {config.model_name}; use reconstruct and '
+      'perturb instead'
     )
   conv_strides, primary_strides = experiment.model.strides(
     experiment.image_shape
