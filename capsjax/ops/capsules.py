@@ -1,6 +1,6 @@
-"""Capsules with poses of any shape, and the votes of such capsules."""
+"""Capsules with poses of any shape."""
 
-import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float
@@ -13,7 +13,7 @@ class Capsules(NamedTuple):
     poses: `[*batch, num_capsules, *pose]`; a pose is a vector, a matrix, or an
       array of any other shape.
     activations: `[*batch, num_capsules]`, the evidence that each capsule's
-      entity is present, in [0, 1].
+      entity is present, usually in [0, 1].
   """
 
   poses: Any
@@ -27,38 +27,7 @@ Routed = (
   | tuple[Capsules, Float[Array, 'num_iterations *batch in_caps out_caps']]
 )
 
-
-def flatten_votes(
-  votes: Float[Array, '...'], activations: Float[Array, '*batch in_caps']
-) -> tuple[Float[Array, '*batch in_caps out_caps dim'], tuple[int, ...]]:
-  """Makes one axis of the poses of votes.
-
-  Args:
-    votes: `[*batch, in_caps, out_caps, *pose]`.
-    activations: the activations of the input capsules.
-
-  Returns:
-    The votes, and the shape of a pose.
-
-  Raises:
-    ValueError: if the votes are not those of such capsules.
-  """
-  shape, rank = votes.shape, activations.ndim
-  if shape[:rank] != activations.shape or len(shape) < rank + 2:
-    raise ValueError(
-      f'the votes of input capsules {activations.shape} must have the shape '
-      f'{(*activations.shape, "out_caps", "...")}, not {shape}'
-    )
-  pose = shape[rank + 1 :]
-  if len(pose) > 1:
-    votes = votes.reshape(*shape[: rank + 1], math.prod(pose))
-  return votes, pose
-
-
-def unflatten_poses(
-  poses: Float[Array, '*batch num_capsules dim'], pose: tuple[int, ...]
-) -> Float[Array, '...']:
-  """Gives poses `[*batch, num_capsules, dim]` their shape back."""
-  if len(pose) == 1:
-    return poses
-  return poses.reshape(*poses.shape[:-1], *pose)
+# Maps logarithms of positive weights [*batch, in_caps, out_caps] to couplings
+# of the same shape: each weight divided by the sum over all parents that
+# compete for the child.
+NormalizeFn = Callable[[Float[Array, '...']], Float[Array, '...']]

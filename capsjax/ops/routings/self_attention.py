@@ -1,18 +1,12 @@
-"""Self-attention routing: one pass, without iterations (Efficient-CapsNet)."""
+"""Self-attention routing: one pass, without iterations."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from capsjax.ops.arguments import require_floating
-from capsjax.ops.capsules import (
-  Capsules,
-  Routed,
-  flatten_votes,
-  unflatten_poses,
-)
-from capsjax.ops.precision import at_least_float32
+from capsjax.ops.capsules import NormalizeFn, Routed
 from capsjax.ops.routing import SquashFn
+from capsjax.ops.routings.arguments import finish, prepare
+from capsjax.ops.routings.normalization import over_parents
 from capsjax.ops.squash import exponential_squash, lengths
 
 
@@ -22,6 +16,7 @@ def self_attention_routing(
   *,
   priors: Float[Array, 'in_caps out_caps'] | None = None,
   squash_fn: SquashFn = exponential_squash,
+  normalize: NormalizeFn = over_parents,
   return_couplings: bool = False,
 ) -> Routed:
   """Routes each capsule by how well its votes agree with all the others'.
@@ -37,6 +32,7 @@ def self_attention_routing(
     priors: added to the couplings after the softmax, so that they need not sum
       to 1; none if not given.
     squash_fn: shrinks the weighted sum of the votes.
+    normalize: replaces the softmax over j.
     return_couplings: also returns the couplings, of one iteration.
 
   Returns:
@@ -45,22 +41,20 @@ def self_attention_routing(
 
   References:
     Mazzia, Salvetti, Chiaberge, "Efficient-CapsNet: capsule network with
-    self-attention routing", 2021, section 3.
+    self-attention routing", 2021.
   """
-  require_floating(votes=votes, activations=activations)
-  dtype = votes.dtype
-  votes, pose = flatten_votes(votes, activations)
-  votes = votes.astype(at_least_float32(dtype))
+  wide, _ = prepare(votes, activations)
   # All inner products of a vote at once: with the sum of the votes.
-  total = jnp.sum(votes, -3)
-  agreement = jnp.einsum('...ije,...je->...ij', votes, total)
-  couplings = jax.nn.softmax(agreement / votes.shape[-1] ** 0.5, -1)
+  total = jnp.sum(wide, -3)
+  agreement = jnp.einsum('...ije,...je->...ij', wide, total)
+  couplings = normalize(agreement / wide.shape[-1] ** 0.5)
   if priors is not None:
-    couplings += jnp.broadcast_to(priors.astype(votes.dtype), couplings.shape)
-  poses = squash_fn(jnp.einsum('...ij,...ije->...je', couplings, votes))
-  capsules = Capsules(
-    unflatten_poses(poses, pose).astype(dtype), lengths(poses).astype(dtype)
-  )
-  return (
-    (capsules, couplings.astype(dtype)[None]) if return_couplings else capsules
+    couplings += jnp.broadcast_to(priors.astype(wide.dtype), couplings.shape)
+  poses = squash_fn(jnp.einsum('...ij,...ije->...je', couplings, wide))
+  return finish(
+    poses,
+    lengths(poses),
+    [couplings],
+    votes=votes,
+    return_couplings=return_couplings,
   )
