@@ -1,8 +1,13 @@
 """Batch normalisation whose statistics do not depend on the devices."""
 
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from capsjax import ops
 from capsjax.ops.precision import at_least_float32
 
 
@@ -43,3 +48,49 @@ def batch_norm(
   )
   wide = inputs.astype(at_least_float32(inputs.dtype))
   return layer(wide).astype(inputs.dtype)
+
+
+class CapsuleBatchNorm(nn.Module):
+  """Normalises poses, and the evidence before it becomes an activation.
+
+  The statistics are those of a capsule type, over all examples, positions and
+  components of the pose.
+
+  Attributes:
+    activation_fn: maps the normalised evidence to activations; None if the
+      capsules have activations already, which are not normalised then.
+    use_scale_and_bias: whether a learned scale and bias follow.
+    momentum: the weight of the old running statistics.
+    epsilon: added to the variance.
+  """
+
+  activation_fn: Callable[[Array], Array] | None = nn.sigmoid
+  use_scale_and_bias: bool = False
+  momentum: float = 0.9
+  epsilon: float = 1e-5
+
+  @nn.compact
+  def __call__(
+    self, capsules: ops.Capsules, *, train: bool, axis_name: str | None
+  ) -> ops.Capsules:
+    """Normalises capsules, as `CapsuleNorm` describes."""
+
+    def normalize(array, name):
+      return batch_norm(
+        array,
+        name=name,
+        train=train,
+        axis_name=axis_name,
+        momentum=self.momentum,
+        epsilon=self.epsilon,
+        use_scale_and_bias=self.use_scale_and_bias,
+      )
+
+    poses, activations = capsules
+    rank = activations.ndim
+    components = math.prod(poses.shape[rank:])
+    flat = poses.reshape(*activations.shape, components)
+    flat = jnp.swapaxes(normalize(jnp.swapaxes(flat, -1, -2), 'poses'), -1, -2)
+    if self.activation_fn is not None:
+      activations = self.activation_fn(normalize(activations, 'activations'))
+    return ops.Capsules(flat.reshape(poses.shape), activations)

@@ -8,9 +8,16 @@ from flax import traverse_util
 from jaxtyping import Array, Float
 
 from capsjax import ops
+from capsjax.layers.convolutional import ConvCapsules, GridCapsules
 from capsjax.layers.dense import DenseCapsules
+from capsjax.layers.pose_primary import PosePrimaryCapsules
 from capsjax.layers.primary import PrimaryCapsules
 from capsjax.layers.routed import RoutedCapsules
+
+_MEASURED = (
+  *(PrimaryCapsules, DenseCapsules, RoutedCapsules),
+  *(PosePrimaryCapsules, ConvCapsules, GridCapsules),
+)
 
 # A length above the first counts as saturated, one below the second as dead.
 _LONG, _SHORT = 0.99, 0.01
@@ -30,8 +37,7 @@ def capsule_statistics(
   Args:
     images: the model's only argument.
     variables: the model's variables, as for `model.apply`.
-    model: any Linen module that contains `PrimaryCapsules`, `DenseCapsules` or
-      `RoutedCapsules`.
+    model: any Linen module that contains capsule layers of this package.
 
   Returns:
     Scalars by name, `LAYER/STATISTIC`, with the layer's path in the model:
@@ -50,9 +56,7 @@ def capsule_statistics(
   _, variables = model.apply(
     variables,
     images,
-    capture_intermediates=lambda module, _: isinstance(
-      module, PrimaryCapsules | DenseCapsules | RoutedCapsules
-    ),
+    capture_intermediates=lambda module, _: isinstance(module, _MEASURED),
     mutable=['intermediates'],
   )
   found = traverse_util.flatten_dict(

@@ -1,12 +1,15 @@
 """Self-attention routing with learned priors."""
 
+import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float
 
 from capsjax import ops
+from capsjax.layers.routed import RouteFn
+from capsjax.layers.routings.binding import bind, pair_of
 
 
 class SelfAttentionRouting(nn.Module):
@@ -25,27 +28,15 @@ class SelfAttentionRouting(nn.Module):
 
   @nn.compact
   def __call__(
-    self,
-    inputs: ops.Capsules,
-    votes: Float[Array, '...'],
-    *,
-    train: bool = False,
-    axis_name: str | None = None,
-    return_couplings: bool = False,
-  ) -> ops.Routed:
-    """Routes votes, as `capsjax.layers.Routing` describes."""
-    del train, axis_name  # There are no statistics.
+    self, inputs: ops.Capsules, votes: jax.ShapeDtypeStruct
+  ) -> RouteFn:
+    """Returns the function that routes, as `layers.Routing` describes."""
     priors = None
     if self.use_priors:
-      rank = inputs.activations.ndim
-      shape = votes.shape[rank - 1 : rank + 1]
-      priors = self.param(
-        'priors', nn.initializers.zeros, shape, self.param_dtype
+      shape, zeros = pair_of(inputs, votes), nn.initializers.zeros
+      priors = self.param('priors', zeros, shape, self.param_dtype)
+    return bind(
+      functools.partial(
+        ops.self_attention_routing, priors=priors, squash_fn=self.squash_fn
       )
-    return ops.self_attention_routing(
-      votes,
-      inputs.activations,
-      priors=priors,
-      squash_fn=self.squash_fn,
-      return_couplings=return_couplings,
     )
