@@ -14,13 +14,24 @@ from capsjax.models import (
   BaselineCNN,
   CapsNet,
   EfficientCapsNet,
+  MatrixCapsNet,
   create_model,
 )
 from capsjax.ops import fused_dynamic_routing
 from capsjax.runs import configuration
-from capsjax.runs.config import BaselineConfig, Config, EfficientCapsNetConfig
+from capsjax.runs.config import (
+  BaselineConfig,
+  Config,
+  EfficientCapsNetConfig,
+  MatrixCapsNetConfig,
+)
 from capsjax.runs.fields import flatten
-from capsjax.training import capsule_losses, create_optimizer, create_schedule
+from capsjax.training import (
+  capsule_losses,
+  create_optimizer,
+  create_schedule,
+  spread_losses,
+)
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / 'configs'
@@ -37,15 +48,17 @@ PARAMETERS = {
   'digits': ((28, 28, 1), 8_215_568),
   'efficient_capsnet': ((28, 28, 1), 161_824 + 1_411_344),
   'fashion_mnist': ((28, 28, 1), 8_215_568),
+  'matrix_capsules': ((32, 32, 2), 316_650),
   'mnist': ((28, 28, 1), 8_215_568),
   'mnist_baseline': ((28, 28, 1), 35_445_522),
   'mnist_official': ((28, 28, 1), 8_215_568 + 160),
   'multi_mnist': ((36, 36, 1), 11_361_968),
   'multi_mnist_baseline': ((36, 36, 1), 24_563_978),
   'smallnorb': ((32, 32, 2), 9_327_104 + 80),
+  'vb_capsules': ((32, 32, 2), 68_714),
   'svhn': ((32, 32, 3), 4_720_480 + 80),
 }
-NUM_CLASSES = {'smallnorb': 5}
+NUM_CLASSES = {'smallnorb': 5, 'matrix_capsules': 5, 'vb_capsules': 5}
 
 
 def load(name, *overrides):
@@ -84,16 +97,21 @@ def names_in(section):
   return {field.name for field in dataclasses.fields(section)}
 
 
+# Fields of which configurations hold a name.
+NAMED = ('initialization', 'dtype', 'routing')
+
+
 def test_the_defaults_of_the_models_are_theirs():
   """Defaults are declared twice, since configurations load without JAX."""
   for model, fields in (
     (CapsNet, Config().model),
     (BaselineCNN, BaselineConfig()),
     (EfficientCapsNet, EfficientCapsNetConfig()),
+    (MatrixCapsNet, MatrixCapsNetConfig()),
   ):
     for field in dataclasses.fields(model):
       value = getattr(fields, field.name, None)
-      if value is not None and field.name not in ('initialization', 'dtype'):
+      if value is not None and field.name not in NAMED:
         assert value == field.default, field.name
   routing = dict(vars(Config().model.routing))
   assert routing.pop('name') == 'dynamic'
@@ -125,11 +143,17 @@ def test_every_field_is_read():
   ) - {'steps_per_epoch'}
   assert names_in(config.loss) == set(
     inspect.signature(capsule_losses).parameters
-  ) - {'output', 'batch'}
+  ) - {'output', 'batch', 'step'}
+  spread = load('matrix_capsules').loss
+  assert names_in(spread) == set(
+    inspect.signature(spread_losses).parameters
+  ) - {'output', 'batch', 'step'}
   for model, fields in (
     (CapsNet, config.model),
     (BaselineCNN, load('mnist_baseline').model),
     (EfficientCapsNet, load('efficient_capsnet').model),
+    (MatrixCapsNet, load('matrix_capsules').model),
+    (MatrixCapsNet, load('vb_capsules').model),
   ):
     body = inspect.getsource(model)
     # The registry reads `routing`, which names a function and its options.

@@ -14,7 +14,7 @@ def in_blocks(
   inputs: ops.Capsules,
   *,
   num_axes: int,
-  vote_bytes: int,
+  votes: jax.ShapeDtypeStruct,
   most_bytes: int,
 ) -> ops.Routed:
   """Applies a function of a batch to blocks of it.
@@ -28,7 +28,7 @@ def in_blocks(
     inputs: the capsules.
     num_axes: the number of axes of one example's activations; all before are
       batch axes.
-    vote_bytes: the memory of the votes of the whole batch.
+    votes: shape and dtype of the votes of the whole batch.
     most_bytes: the memory that the votes of a block may take, though a block
       has at least one example.
 
@@ -40,7 +40,8 @@ def in_blocks(
   # A batch of unknown size, in an exported program, is not split.
   if not all(isinstance(size, int) for size in batch):
     return function(inputs)
-  count = math.prod(batch)
+  count, vote_bytes = math.prod(batch), math.prod(votes.shape)
+  vote_bytes *= votes.dtype.itemsize
   if vote_bytes <= most_bytes or count < 2:
     return function(inputs)
   flat = jax.tree.map(

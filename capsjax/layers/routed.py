@@ -1,6 +1,5 @@
 """A fully connected layer of capsules with poses and activations."""
 
-import math
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -137,7 +136,7 @@ def route_capsules(
     compute,
     inputs,
     num_axes=num_axes,
-    vote_bytes=math.prod(votes.shape) * votes.dtype.itemsize,
+    votes=votes,
     most_bytes=layer.most_bytes,
   )
   if isinstance(result, ops.Capsules):

@@ -4,6 +4,7 @@ from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet
 from capsjax.models.efficient_capsnet import EfficientCapsNet
 from capsjax.models.initializers import FAN_IN, OFFICIAL, Initializers
+from capsjax.models.matrix_capsnet import MatrixCapsNet
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.registry import create_model
 
@@ -14,6 +15,7 @@ __all__ = [
   'BaselineCNN',
   'CapsNet',
   'EfficientCapsNet',
+  'MatrixCapsNet',
   'ModelOutput',
   'create_model',
 ]

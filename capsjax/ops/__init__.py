@@ -12,7 +12,12 @@ capsule, `d` input capsule dimension, `e` output capsule dimension.
 from capsjax.ops.capsules import Capsules, NormalizeFn, Routed
 from capsjax.ops.convolution import convolution
 from capsjax.ops.fused_routing import fused_dynamic_routing
-from capsjax.ops.losses import margin_loss, reconstruction_loss
+from capsjax.ops.losses import (
+  activation_nll,
+  margin_loss,
+  reconstruction_loss,
+  spread_loss,
+)
 from capsjax.ops.masks import (
   label_mask,
   longest_mask,
@@ -47,6 +52,7 @@ __all__ = [
   'OverReceptiveFields',
   'Routed',
   'SquashFn',
+  'activation_nll',
   'agreement_routing',
   'compute_votes',
   'convolution',
@@ -68,6 +74,7 @@ __all__ = [
   'routing_iteration',
   'self_attention_routing',
   'self_routing',
+  'spread_loss',
   'squash',
   'top_k_mask',
   'top_k_masks',

@@ -26,6 +26,9 @@ from capsjax.runs.config import (
   Config,
   EfficientCapsNetConfig,
   LossConfig,
+  MatrixCapsNetConfig,
+  SpreadLossConfig,
+  VariationalCapsNetConfig,
 )
 
 # Sections whose class depends on `model_name`.
@@ -33,6 +36,8 @@ _OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
   'baseline': {'model': BaselineConfig, 'loss': None},
   'efficient_capsnet': {'model': EfficientCapsNetConfig, 'loss': LossConfig},
+  'matrix_capsules': {'model': MatrixCapsNetConfig, 'loss': SpreadLossConfig},
+  'vb_capsules': {'model': VariationalCapsNetConfig, 'loss': None},
 }
 # Fields of older runs, and where they are now.
 _MOVED = {
@@ -187,7 +192,7 @@ def _section(
 def _require_none(values: Mapping[str, Any], section: str) -> None:
   if values:
     raise UserError(
-      f'a baseline has no use for {section}.{min(values)}; in the file of the '
+      f'this model has no use for {section}.{min(values)}; in the file of the '
       f'configuration, set config.{section} = ConfigDict()'
     )
 

@@ -17,31 +17,48 @@ from capsjax.training import (
   capsule_losses,
   cross_entropy_losses,
   sigmoid_losses,
+  spread_losses,
 )
 
 # The objective and the name of the classification loss, by model and number of
 # objects in an image.
-_OBJECTIVES = {
+_OBJECTIVES: dict[tuple[str, int], tuple[Objective, str]] = {
   ('capsnet', 1): (capsule_losses, 'margin_loss'),
   ('capsnet', 2): (capsule_losses, 'margin_loss'),
   ('efficient_capsnet', 1): (capsule_losses, 'margin_loss'),
   ('efficient_capsnet', 2): (capsule_losses, 'margin_loss'),
+  ('matrix_capsules', 1): (spread_losses, 'spread_loss'),
+  ('vb_capsules', 1): (cross_entropy_losses, 'cross_entropy'),
   ('baseline', 1): (cross_entropy_losses, 'cross_entropy'),
   ('baseline', 2): (sigmoid_losses, 'cross_entropy'),
 }
 
 
 def create_objective(config: Config) -> Objective:
-  """Returns the loss function of the configuration's model."""
-  function, _ = _OBJECTIVES[config.model_name, config.num_objects]
+  """Returns the loss function of the configuration's model.
+
+  Raises:
+    UserError: if the model cannot be trained on so many objects per image.
+  """
+  function, _ = _objective_of(config)
   weights = dataclasses.asdict(config.loss) if config.loss else {}
   return functools.partial(function, **weights)
 
 
 def classification_loss_name(config: Config) -> str:
   """Returns the name of the model's classification loss."""
-  _, name = _OBJECTIVES[config.model_name, config.num_objects]
+  _, name = _objective_of(config)
   return name
+
+
+def _objective_of(config: Config) -> tuple[Objective, str]:
+  key = config.model_name, config.num_objects
+  if key not in _OBJECTIVES:
+    raise UserError(
+      f'model_name={config.model_name} is trained on one object per image; set '
+      'num_objects=1'
+    )
+  return _OBJECTIVES[key]
 
 
 def require_sense(config: Config, dataset: Dataset) -> None:

@@ -104,7 +104,7 @@ def create_train_step(
         mutable=list(state.statistics),
         **shared,
       )
-      losses = objective(output, batch)
+      losses = objective(output, batch, step=state.step)
       metrics = Metrics.of(output, batch, losses, num_labels=num_labels)
       return jnp.mean(losses.total), (metrics, statistics)
 
