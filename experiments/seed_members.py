@@ -144,7 +144,7 @@ class Members:
       with _naming(member.seed):
         member.reporter.finish()
 
-  def evaluate(self, step: int, params: Any) -> float | None:
+  def evaluate(self, step: int, variables: Any) -> float | None:
     """Evaluates each seed and returns the number of improvements so far.
 
     The number rises whenever there is a best state to save.
@@ -153,7 +153,7 @@ class Members:
     for i, member in enumerate(self._members):
       best = member.monitor.best
       self._say(f'seed {member.seed}')
-      score = member.monitor(step, part_of(params, i))
+      score = member.monitor(step, part_of(variables, i))
       if score is not None and (best is None or score > best):
         self._improved[i] = score
     self._num_improvements += len(self._improved)

@@ -41,7 +41,7 @@ def run(
     workdir, config=config, checkpoint_name=checkpoint_name
   )
   experiment, dataset = trained.experiment, trained.experiment.dataset
-  results = _evaluate(experiment, trained.params)
+  results = _evaluate(experiment, trained.variables)
   if jax.process_index() == 0:
     known = count_known(dataset.test.images, trained.folder)
     print(_table(results, dataset, trained.step))
@@ -59,7 +59,7 @@ def run(
   return results
 
 
-def _evaluate(experiment, params):
+def _evaluate(experiment, variables):
   with tqdm(
     total=experiment.test_size,
     unit='image',
@@ -67,7 +67,7 @@ def _evaluate(experiment, params):
     disable=console.hides_bar(),
   ) as progress:
     return experiment.evaluate(
-      params,
+      variables,
       experiment.dataset.test,
       on_batch=lambda done: progress.update(done - progress.n),
     )

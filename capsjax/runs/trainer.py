@@ -102,7 +102,7 @@ def train_run(
     return None
   # A run that was already finished is evaluated again, but nothing is written.
   results = monitor.test or experiment.evaluate(
-    experiment.devices.replicate(state.params), experiment.dataset.test
+    experiment.devices.replicate(state.variables), experiment.dataset.test
   )
   minutes = (time.monotonic() - started) / 60
   diagnosis = diagnosis_line(experiment, monitor.diagnosis)
@@ -207,10 +207,8 @@ def _restore_or_create(experiment, folder, template, which, source, warn):
     state = experiment.create_state()
     if source is None:
       return state, None, ''
-    params, loaded = transfer(
-      source, state.params, frozen=experiment.config.freeze
-    )
-    return state.replace(params=params), None, loaded
+    state, loaded = transfer(source, state, frozen=experiment.config.freeze)
+    return state, None, loaded
   best = best_metric(
     folder.checkpoints, template, until=restored.step, warn=warn
   )
