@@ -1,6 +1,8 @@
 """UserError, and helpers for its one-line message."""
 
 import difflib
+import logging
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -37,6 +39,26 @@ def memory_told() -> Iterator[None]:
       'or --config.model.max_primary_capsules; for a large data set, '
       '--config.stream_images=True'
     ) from error
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+  """Prints the warnings that the package logs, each as a line on stderr."""
+  logger, handler = logging.getLogger('capsjax'), _Lines(logging.WARNING)
+  propagates = logger.propagate
+  logger.addHandler(handler)
+  # Other libraries may have set up the root logger with another form.
+  logger.propagate = False
+  try:
+    yield
+  finally:
+    logger.removeHandler(handler)
+    logger.propagate = propagates
+
+
+class _Lines(logging.Handler):
+  def emit(self, record: logging.LogRecord) -> None:
+    print(f'capsjax: warning: {record.getMessage()}', file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from capsjax.commands import parse
 from capsjax.commands.configs import list_configs
-from capsjax.errors import UserError, memory_told
+from capsjax.errors import UserError, memory_told, warnings_told
 from capsjax.huge_pages import restart_with_huge_pages
 from capsjax.runs.config import Config
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   """
   options, overrides = parse(argv)
   try:
-    with memory_told():
+    with warnings_told(), memory_told():
       return _run(options, overrides)
   except UserError as error:
     print(f'capsjax: error: {error}', file=sys.stderr)
