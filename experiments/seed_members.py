@@ -15,10 +15,10 @@ from capsjax.errors import UserError
 from capsjax.runs import (
   Checkpointer,
   Experiment,
-  MetricsWriter,
   Monitor,
   RunFolder,
   create_plan,
+  open_writers,
   training_scalars,
 )
 from capsjax.training import Progress, Reporter, TrainState
@@ -76,8 +76,9 @@ def open_member(
   """
   plan = create_plan(experiment)
   writer = stack.enter_context(
-    MetricsWriter(
+    open_writers(
       start.folder,
+      dataclasses.replace(experiment.config, seed=start.seed),
       resume_step=start.step,
       steps_per_epoch=experiment.steps_per_epoch,
     )

@@ -683,6 +683,15 @@ class Config:
   log_every_steps: int = field(
     50, 'Steps between logged training metrics.', at_least(1), may_change=True
   )
+  tracking: str = field(
+    '',
+    "Service that gets the metrics and pictures too: 'wandb' (Weights & "
+    "Biases; needs `pip install 'capsjax[wandb]'` and `wandb login`, or "
+    "WANDB_MODE=offline); '' for none.",
+    one_of('', 'wandb'),
+    may_change=True,
+    before='',
+  )
   checkpoint_every_seconds: float = field(
     120.0, 'Seconds between checkpoints.', at_least(0), may_change=True
   )

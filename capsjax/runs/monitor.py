@@ -9,8 +9,8 @@ from capsjax.data import Split
 from capsjax.errors import missing_of
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.inference import Inference
-from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.summary import warning_of_no_learning
+from capsjax.runs.writers import Writers
 from capsjax.training import Plan, Progress, Results
 from capsjax.visualization import (
   confusion_figure,
@@ -46,7 +46,7 @@ class Monitor:
     plan: Plan,
     best: float | None,
     *,
-    writer: MetricsWriter | NullWriter,
+    writer: Writers,
     progress: Progress,
   ) -> None:
     self.test: Results | None = None
@@ -100,6 +100,7 @@ class Monitor:
     started = time.monotonic()
     results = self._experiment.evaluate(variables, split)
     scalars = self._experiment.scalars(name, results)
+    scalars[f'{name}/error_percent'] = results.error
     scalars[f'{name}/seconds'] = time.monotonic() - started
     self._writer.write_scalars(step, scalars)
     epoch = step / self._experiment.steps_per_epoch

@@ -10,9 +10,9 @@ import pytest
 from capsjax.examples import Batch
 from capsjax.runs import configuration
 from capsjax.runs.experiment import Experiment
-from capsjax.runs.metrics_file import NullWriter
 from capsjax.runs.monitor import Monitor
 from capsjax.runs.trainer import create_plan
+from capsjax.runs.writers import Writers
 from capsjax.training import Progress
 from tests.conftest import REPOSITORY
 from tests.running import TINY_NETWORK
@@ -32,7 +32,7 @@ def evaluate_each_epoch(*fields):
     configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()
   )
   plan = create_plan(experiment)
-  writer = mock.create_autospec(NullWriter, instance=True)
+  writer = mock.create_autospec(Writers, instance=True)
   progress = Progress(
     total_steps=plan.num_steps,
     initial_step=0,
@@ -94,7 +94,7 @@ def test_capsules_and_gradients_are_measured_if_asked(is_on, stream_images):
   experiment = Experiment.create(
     configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()
   )
-  writer = mock.create_autospec(NullWriter, instance=True)
+  writer = mock.create_autospec(Writers, instance=True)
   progress = mock.create_autospec(Progress, instance=True)
   plan = create_plan(experiment)
   monitor = Monitor(experiment, plan, None, writer=writer, progress=progress)
