@@ -29,7 +29,7 @@ TOOLS := $(VENV)/tools-$(MADE_WITH)
 # `make pins` resolves for these Pythons with uv, whichever is installed.
 PINNED := 3.11 3.12 3.13 3.14
 UV ?= uv
-RESOLVE = $(UV) pip compile pyproject.toml --quiet --extra test --extra bench \
+RESOLVE = $(UV) pip compile pyproject.toml --quiet --extra test --extra bench --extra docs --extra release \
   --no-annotate --no-header --python-platform x86_64-manylinux_2_28 \
   --constraint $(TORCH)
 # The PyTorch version of the published benchmarks. Its CUDA packages are not
@@ -109,7 +109,7 @@ $(CORE): pyproject.toml $(CONSTRAINTS)
 	  exit 1; }
 	@echo 'Making the environment in $(VENV) (about a minute, 1 GB)'
 	'$(PYTHON)' -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) '$(VENV)'
-	$(PIP) install $(CONSTRAIN) --editable .
+	$(PIP) install $(CONSTRAIN) --editable '.[all]'
 	@touch $@
 
 $(TOOLS): $(CORE)

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from capsjax.errors import UserError
 
 
 def cache_dir() -> Path:
@@ -13,6 +16,22 @@ def cache_dir() -> Path:
   return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / (
     'capsjax'
   )
+
+
+def require_local(path: str | os.PathLike[str]) -> None:
+  """Refuses an address such as gs://bucket/run.
+
+  Raises:
+    UserError: if the path begins with the name of a protocol.
+  """
+  # `Path` makes one slash of two.
+  found = re.match(r'([a-z][a-z0-9+.-]+):/+(?=[^/])', str(path), re.IGNORECASE)
+  if found:
+    raise UserError(
+      f'{found[1]}://{str(path)[found.end() :]} is no local folder, and '
+      'capsjax reads and writes only those; mount it (gcsfuse, rclone mount), '
+      'or use a local folder and copy it'
+    )
 
 
 def write_file(

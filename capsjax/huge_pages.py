@@ -19,10 +19,11 @@ def restart_with_huge_pages() -> None:
   """Restarts this command with huge pages, where that helps.
 
   Call it before anything else. It does nothing where Linux does not let
-  programs choose, or where the user has set `GLIBC_TUNABLES`. The process keeps
-  its id, open files and arguments.
+  programs choose, where the user has set `GLIBC_TUNABLES`, or in IPython and
+  Jupyter (`%run`), whose variables a restart would lose. The process keeps its
+  id, open files and arguments.
   """
-  if _VARIABLE in os.environ or not _is_offered():
+  if _VARIABLE in os.environ or 'IPython' in sys.modules or not _is_offered():
     return
   os.environ[_VARIABLE] = 'glibc.malloc.hugetlb=1'
   os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

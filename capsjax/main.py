@@ -1,15 +1,16 @@
 """The command-line program `capsjax`."""
 
 import argparse
-import functools
 import io
+import os
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-from capsjax.commands import parse
-from capsjax.commands.configs import list_configs
-from capsjax.errors import UserError, memory_told
+from capsjax import console
+from capsjax.commands import completion, parse
+from capsjax.errors import UserError, memory_told, missing_told, nearest_path
 from capsjax.huge_pages import restart_with_huge_pages
 from capsjax.runs.config import Config
 
@@ -25,15 +26,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     130 after Ctrl-C and 143 after SIGTERM, whether or not there was anything to
     save.
   """
-  options, overrides = parse(argv)
+  console.set_loudness(console.Loudness.NORMAL)
   try:
-    with memory_told():
+    options, overrides = parse(argv)
+    console.set_loudness(console.Loudness(1 + options.verbose - options.quiet))
+    with memory_told(), missing_told():
       return _run(options, overrides)
-  except UserError as error:
-    print(f'capsjax: error: {error}', file=sys.stderr)
-    return 2
-  except OSError as error:
-    # For a forbidden folder or a full disk, the system's message will do.
+  # For a forbidden folder or a full disk, the system's message will do.
+  except (UserError, OSError) as error:
+    if console.is_verbose():
+      traceback.print_exc()
     print(f'capsjax: error: {error}', file=sys.stderr)
     return 2
   except KeyboardInterrupt:
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry_point() -> None:
   """Runs the console script `capsjax`."""
+  if completion.VARIABLE in os.environ:
+    completion.answer()
   restart_with_huge_pages()
   if isinstance(sys.stdout, io.TextIOWrapper):
     # File names of pictures may hold any bytes.
@@ -51,14 +55,24 @@ def entry_point() -> None:
 
 
 def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
-  if options.help_config:
-    from capsjax.runs.configuration import describe_fields
-
-    print(describe_fields())
-    return 0
   if options.command == 'configs':
-    list_configs()
-    return 0
+    from capsjax.commands import configs
+
+    configs.run()
+  elif options.command == 'config':
+    from capsjax.commands import config
+
+    config.run(options.config, overrides, as_yaml=options.yaml)
+  elif options.command == 'completion':
+    completion.run(options.shell)
+  else:
+    return _run_with_jax(options, _load(options, overrides))
+  return 0
+
+
+def _run_with_jax(
+  options: argparse.Namespace, configs: dict[Path, Config]
+) -> int:
   # Importing JAX takes a second; --help and mistakes should not wait for it.
   from capsjax import runtime
   from capsjax.commands import (
@@ -72,32 +86,35 @@ def _run(options: argparse.Namespace, overrides: Sequence[str]) -> int:
     train,
   )
 
-  configs = _load(options, overrides)
   workdir, config = next(iter(configs.items()))
-  runtime.start(
-    distributed=options.distributed or options.coordinator is not None,
-    coordinator=options.coordinator,
-    num_processes=options.num_processes,
-    process_id=options.process_id,
-    matmul_precision=config.matmul_precision,
-  )
-  readers: dict[str, Callable[..., object]] = {
-    'evaluate': evaluate.run,
-    'reconstruct': reconstruct.run,
-    'perturb': perturb.run,
-    'explore': explore.run,
-    'export': export.run,
-    'predict': functools.partial(predict.run, pictures=options.pictures),
+  hosts = {
+    name: getattr(options, name, None)
+    for name in ('coordinator', 'num_processes', 'process_id')
   }
+  runtime.start(
+    distributed=getattr(options, 'distributed', False)
+    or hosts['coordinator'] is not None,
+    matmul_precision=config.matmul_precision,
+    **hosts,
+  )
+  if options.command == 'train':
+    return train.run(config, workdir, checkpoint_name=options.checkpoint)
   places = {
     'checkpoint_name': options.checkpoint,
     'output': options.output or workdir,
   }
-  if options.command == 'train':
-    return train.run(config, workdir, checkpoint_name=options.checkpoint)
   if options.command == 'report':
     report.run(configs, **places)
+  elif options.command == 'predict':
+    predict.run(config, workdir, pictures=options.pictures, **places)
   else:
+    readers = {
+      'evaluate': evaluate.run,
+      'reconstruct': reconstruct.run,
+      'perturb': perturb.run,
+      'explore': explore.run,
+      'export': export.run,
+    }
     readers[options.command](config, workdir, **places)
   return 0
 
@@ -109,30 +126,37 @@ def _load(
   from capsjax.runs import configuration
   from capsjax.runs.folder import RunFolder
 
-  path, workdirs = options.config, options.workdir
-  if not workdirs:
+  path, workdir = options.config, options.workdir
+  if not workdir:
     if path is None:
       raise UserError(
         'give --config NAME, for example --config digits, or the '
         '--workdir DIR of an earlier run'
       )
-    workdirs = [Path('runs') / path.stem]
+    workdir = Path('runs') / path.stem
   configs = {}
-  for workdir in workdirs:
-    of_run = RunFolder(workdir).config
+  for folder in workdir if isinstance(workdir, list) else [workdir]:
+    of_run = RunFolder(folder).config
     # Reading a run uses the configuration it was trained with, even if FILE has
     # changed since.
     if path and (options.command == 'train' or not of_run.is_file()):
       of_run = path
     elif path:
-      print(f'{workdir} is read without --config, by its own {of_run.name}')
-    if not of_run.is_file() and path is None:
-      raise UserError(
-        f'{workdir} holds no run to resume or read; start one with '
-        f'--config FILE --workdir {workdir}'
+      console.say(
+        f'{folder} is read without --config, by its own {of_run.name}'
       )
-    configs[workdir] = configuration.load_config(of_run, overrides)
+    if not of_run.is_file() and path is None:
+      raise UserError(f'{folder} holds no run; {_way_to_a_run(folder)}')
+    configs[folder] = configuration.load_config(of_run, overrides)
   return configs
+
+
+def _way_to_a_run(folder: Path) -> str:
+  """Returns what to do about a folder without a run."""
+  near = nearest_path(folder)
+  if near and near != folder:
+    return f'did you mean {near}?'
+  return f'train one with --config NAME --workdir {folder}'
 
 
 if __name__ == '__main__':

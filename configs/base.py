@@ -3,7 +3,7 @@
 Configurations and the command line change a few of its fields:
 
     python -m capsjax.main --config configs/mnist.py --config.batch_size=64
-    python -m capsjax.main --help-config
+    capsjax config
 
 The second command lists every field with its default and meaning.
 """

@@ -2,15 +2,18 @@
 
     python -m capsjax.main --config configs/custom.py --config.data_dir=DIR
 
-DIR has one folder of PNG or JPEG files per class, and a fifth of the files are
-drawn at random as the test set. Or DIR has folders `train` and `test` with such
-class folders in each; `val` is read too. The drawn test set depends on
-`--config.seed`: to compare seeds, make `train` and `test`.
+DIR has one folder of pictures per class: PNG, JPEG, WebP, GIF, BMP or TIFF. A
+fifth of the files are drawn at random as the test set. Or DIR has folders
+`train` and `test` with such class folders in each; `val` is read too. The drawn
+test set depends on `--config.seed`: to compare seeds, make `train` and `test`.
 
-Pictures are cropped to squares and resized to `--config.images.size=64`; sizes
-up to 128 are fine. `--config.images.channels=1` makes them grey. Two cores
-process 30 colour pictures of 64x64 per second, and a batch of 128x128 pictures
-fits in 3 GB. The accuracy depends on your pictures.
+Pictures are cropped to squares and resized to `--config.images.size=64`, or to
+a height and a width with `--config.images.size='(48, 64)'`; sizes up to 128 are
+fine. `--config.images.channels=1` makes them grey, and
+`--config.images.background=255` lays transparent ones on white. If some classes
+have few pictures, add `--config.loss.class_weights=balanced`. Two cores process
+30 colour pictures of 64x64 per second, and a batch of 128x128 pictures fits in
+3 GB. The accuracy depends on your pictures.
 
 Memory and time grow with the number of primary capsules. Above
 `model.max_primary_capsules` the strides of the convolutions are doubled, so

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from capsjax.commands import split_overrides
+from capsjax.errors import UserError
 from experiments.comparison import Comparison
 
 _DESCRIPTION = """\
@@ -45,7 +46,10 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 def parse(comparison: Comparison) -> argparse.Namespace:
   """Parses the command line; `overrides` holds the fields it sets."""
   parser = _create_parser(comparison)
-  overrides, words = split_overrides(sys.argv[1:], parser)
+  try:
+    overrides, words = split_overrides(sys.argv[1:])
+  except UserError as error:
+    parser.error(str(error))
   options = parser.parse_args(words)
   options.overrides = overrides
   for field, option in (('seed', '--seeds N'), ('data_dir', '--data-dir DIR')):

@@ -17,7 +17,7 @@ from capsjax.models import (
 )
 from capsjax.ops import fused_dynamic_routing
 from capsjax.runs import configuration
-from capsjax.runs.config import BaselineConfig, Config
+from capsjax.runs.config import BaselineConfig, BaselineLossConfig, Config
 from capsjax.runs.fields import flatten
 from capsjax.training import capsule_losses, create_optimizer, create_schedule
 from tests.conftest import REPOSITORY
@@ -163,6 +163,9 @@ def test_overrides_of_every_kind():
     '--config.model.decoder_sizes=(3, 4)',
     '--config.model.hidden_capsules=((20, 6),)',
     '--config.data_dir=a folder',
+    '--config.freeze=conv,primary_capsules',
+    '--config.images.size=(20, 30)',
+    '--config.loss.class_weights=balanced',
   )
   assert config.batch_size == 7
   assert config.optimizer.learning_rate == 0.01
@@ -171,6 +174,47 @@ def test_overrides_of_every_kind():
   assert config.model.decoder_sizes == (3, 4)
   assert config.model.hidden_capsules == ((20, 6),)
   assert config.data_dir == 'a folder'
+  assert config.freeze == ('conv', 'primary_capsules')
+  assert config.images.size == (20, 30)
+  assert config.loss.class_weights == 'balanced'
+
+
+@pytest.mark.parametrize(
+  'value', ['(20,)', '(20, 0)', '(20, 30, 3)', '(2.5, 3)', '-1', 'big', 'True']
+)
+def test_sizes_that_are_none(value):
+  with pytest.raises(UserError, match='images.size'):
+    load('custom', f'--config.images.size={value}')
+
+
+def test_a_field_of_several_types_takes_each(tmp_path):
+  """In files, on the command line, and for a run that is continued."""
+  path = tmp_path / 'mine.py'
+  path.write_text(
+    'from capsjax import default_config\n'
+    'def get_config():\n'
+    '  config = default_config()\n'
+    '  config.images.size = (20, 30)\n'
+    '  config.loss.class_weights = "balanced"\n'
+    '  return config\n'
+  )
+  config = configuration.load_config(path)
+  assert config.images.size == (20, 30)
+  assert config.loss.class_weights == 'balanced'
+  configuration.save_config(config, tmp_path / 'config.json')
+  assert configuration.load_config(tmp_path / 'config.json') == config
+  words = ['--config.images.size=64', '--config.loss.class_weights=(1, 2.5)']
+  for source in (path, tmp_path / 'config.json'):
+    changed = configuration.load_config(source, words)
+    assert changed.images.size == 64
+    assert changed.loss.class_weights == (1, 2.5)
+  with pytest.raises(UserError, match=r'images.size=\(20, 30\), not 64'):
+    configuration.require_continues(changed, tmp_path / 'config.json')
+
+
+def test_a_baseline_takes_class_weights():
+  config = load('mnist_baseline', '--config.loss.class_weights=(1, 2)')
+  assert config.loss == BaselineLossConfig(class_weights=(1, 2))
 
 
 def test_a_run_from_before_a_field_is_read_as_it_was(tmp_path):

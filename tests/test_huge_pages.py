@@ -2,10 +2,14 @@
 
 import os
 import sys
+from unittest import mock
 
+import nbclient
+import nbformat
 import pytest
 
 from capsjax import huge_pages
+from tests.running import REPOSITORY
 
 
 @pytest.fixture
@@ -46,3 +50,29 @@ def test_nothing_happens_where_there_is_no_choice(restarted, setting):
 def test_the_users_own_setting_stays(restarted):
   own = {'GLIBC_TUNABLES': 'glibc.malloc.arena_max=1'}
   assert restarted('always [madvise] never', **own) == (own,)
+
+
+def test_a_notebook_is_not_restarted(restarted, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'IPython', sys)
+  assert restarted('always [madvise] never', HOME='/') == ({'HOME': '/'},)
+
+
+def test_run_in_a_notebook_keeps_its_variables(tmp_path):
+  """`%run` of the program, as people do it in Jupyter."""
+  notebook = nbformat.v4.new_notebook()
+  notebook.cells = [
+    nbformat.v4.new_code_cell(source)
+    for source in (
+      'x = 3',
+      'import sys; sys.argv = ["capsjax"]',
+      f'%run {REPOSITORY}/capsjax/main.py configs',
+      'print("still", x)',
+    )
+  ]
+  environment = {k: v for k, v in os.environ.items() if k != 'GLIBC_TUNABLES'}
+  with mock.patch.dict(os.environ, environment, clear=True):
+    nbclient.NotebookClient(
+      notebook, timeout=120, resources={'metadata': {'path': tmp_path}}
+    ).execute()
+  assert 'digits' in str(notebook.cells[2].outputs)
+  assert 'still 3' in str(notebook.cells[3].outputs)

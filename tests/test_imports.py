@@ -34,20 +34,23 @@ class Room:
 ARRAYS = ('jax', 'jaxtyping')
 ERRORS, FILES = 'capsjax.errors', 'capsjax.files'
 VERSION = 'capsjax.version'
+# Only the rooms of a program print.
+CONSOLE = 'capsjax.console'
 OPS, LAYERS, MODELS = 'capsjax.ops', 'capsjax.layers', 'capsjax.models'
 DATA, EXAMPLES = 'capsjax.data', 'capsjax.examples'
 TRAINING, RUNS = 'capsjax.training', 'capsjax.runs'
 VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
 # Configurations are read before JAX is loaded.
 CONFIGURATION = (
-  *('capsjax.runs.config', 'capsjax.runs.configuration'),
-  *('capsjax.runs.fields', 'capsjax.runs.folder', 'capsjax.runs.shipped'),
+  *('capsjax.runs.config', 'capsjax.runs.config_file'),
+  *('capsjax.runs.configuration', 'capsjax.runs.fields'),
+  *('capsjax.runs.folder', 'capsjax.runs.overrides', 'capsjax.runs.shipped'),
 )
 IN_RUNS = Room(
   (
     *(OPS, LAYERS, MODELS, DATA, EXAMPLES),
     *(TRAINING, RUNS, ERRORS, FILES),
-    VERSION,
+    *(CONSOLE, VERSION),
   ),
   (*ARRAYS, 'flax', 'lazy_loader', 'numpy', 'optax'),
 )
@@ -65,8 +68,9 @@ def runs_and(*packages: str) -> Room:
 ROOMS = {
   'capsjax.errors': Room(),
   'capsjax.version': Room(),
-  'capsjax.files': Room(),
+  'capsjax.files': Room((ERRORS,)),
   'capsjax.huge_pages': Room(),
+  'capsjax.console': Room(),
   'capsjax.runtime': Room((FILES, ERRORS), ('jax',)),
   'capsjax.ops': Room((OPS,), ARRAYS),
   # Constants in float64, computed before tracing.
@@ -75,7 +79,7 @@ ROOMS = {
   'capsjax.models': Room((OPS, LAYERS, MODELS, ERRORS), (*ARRAYS, 'flax')),
   'capsjax.nnx': Room((OPS, LAYERS, MODELS, 'capsjax.nnx'), (*ARRAYS, 'flax')),
   'capsjax.data': Room(
-    (DATA, EXAMPLES, FILES, ERRORS),
+    (DATA, EXAMPLES, FILES, CONSOLE, ERRORS),
     (*ARRAYS, 'numpy'),
     (
       *('PIL', 'pooch', 'requests', 'scipy', 'sklearn'),
@@ -95,13 +99,18 @@ ROOMS = {
   'capsjax.runs': IN_RUNS,
   'capsjax.runs.fields': Room((ERRORS,)),
   'capsjax.runs.config': Room(('capsjax.runs.fields',)),
-  'capsjax.runs.configuration': Room(
-    (*CONFIGURATION, ERRORS, FILES), ('absl', 'ml_collections')
+  'capsjax.runs.overrides': Room((ERRORS,)),
+  'capsjax.runs.config_file': Room(
+    (*CONFIGURATION, ERRORS), ('ml_collections', 'yaml')
   ),
-  'capsjax.runs.folder': Room((ERRORS,), ('filelock',)),
+  'capsjax.runs.configuration': Room(
+    (*CONFIGURATION, ERRORS, FILES), ('ml_collections',)
+  ),
+  'capsjax.runs.folder': Room((ERRORS, FILES), ('filelock',)),
   # What a script calls in place of the command line.
   'capsjax.runs.api': Room(
-    (*CONFIGURATION, RUNS, DATA, 'capsjax.runtime'), ('ml_collections',)
+    (*CONFIGURATION, RUNS, DATA, ERRORS, 'capsjax.runtime'),
+    ('ml_collections',),
   ),
   'capsjax.runs.checkpoint': runs_and('orbax'),
   'capsjax.runs.exporting': dataclasses.replace(
@@ -116,24 +125,34 @@ ROOMS = {
   ),
   'capsjax.runs.course': Room((RUNS, VISUALIZATION, ERRORS), ('numpy',)),
   'capsjax.gallery': Room(
-    (RUNS, VISUALIZATION, GALLERY, ERRORS, FILES),
+    (RUNS, VISUALIZATION, GALLERY, CONSOLE, ERRORS, FILES),
     ('jaxtyping', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
   'capsjax.commands': Room(
     (
       *(DATA, TRAINING, RUNS, VISUALIZATION, GALLERY),
-      *('capsjax.commands', ERRORS, FILES),
+      *('capsjax.commands', CONSOLE, ERRORS, FILES),
     ),
     ('jax', 'jaxtyping', 'numpy', 'tqdm'),
     ('matplotlib',),
   ),
-  'capsjax.commands.command_line': Room((VERSION,)),
+  # The help and the completions must not wait for JAX.
+  'capsjax.commands.command_line': Room(
+    ('capsjax.commands', *CONFIGURATION, ERRORS, VERSION)
+  ),
+  'capsjax.commands.options': Room(('capsjax.commands',)),
+  'capsjax.commands.parser': Room((ERRORS,)),
+  'capsjax.commands.config': Room(CONFIGURATION),
+  'capsjax.commands.configs': Room((RUNS,)),
+  'capsjax.commands.completion': Room(
+    ('capsjax.commands', RUNS, *CONFIGURATION, ERRORS), (), ('argcomplete',)
+  ),
   'capsjax.__main__': Room(('capsjax.main',)),
   'capsjax.main': Room(
     (
       *('capsjax.commands', *CONFIGURATION),
-      *('capsjax.huge_pages', 'capsjax.runtime', ERRORS),
+      *('capsjax.huge_pages', 'capsjax.runtime', CONSOLE, ERRORS),
     ),
   ),
   # The public names, which are in __init__.pyi.

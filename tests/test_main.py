@@ -12,6 +12,7 @@ import tomllib
 import numpy as np
 import pytest
 
+from capsjax.commands.options import COMMANDS
 from capsjax.runs.restoring import available_steps
 from tests.running import TINY_NETWORK, capsjax, finish, start
 
@@ -235,7 +236,7 @@ def test_damaged_newest_checkpoint_is_skipped(copied):
 
 
 MISTAKES = {
-  'no arguments': ([], 'give --config'),
+  'no run': (['train'], 'give --config'),
   'no such config': (['--config', 'configs/nothing.py'], 'nothing.py'),
   'unknown field': (
     ['--config', 'configs/digits.py', '--config.batchsize=3'],
@@ -243,7 +244,7 @@ MISTAKES = {
   ),
   'unknown field like no other': (
     ['--config', 'configs/digits.py', '--config.zzzz=3'],
-    'has no field zzzz; --help-config lists them all',
+    'has no field zzzz; capsjax config lists them all',
   ),
   'unknown switch': (
     ['--config', 'configs/digits.py', '--noconfig.model.leak'],
@@ -259,7 +260,7 @@ MISTAKES = {
   ),
   'value without equals': (
     ['--config', 'configs/digits.py', '--config.batch_size', '3'],
-    'config.batch_size=VALUE',
+    'write --config.batch_size=VALUE, without a space',
   ),
   'bad value': (
     ['--config', 'configs/digits.py', '--config.num_epochs=0'],
@@ -269,8 +270,59 @@ MISTAKES = {
     ['--config', 'configs/digits.py', '--config.optimizer.learning_rate=nan'],
     'greater than 0',
   ),
-  'unknown option': (['--confg', 'configs/digits.py'], '--confg'),
-  'unknown command': (['trian'], 'trian'),
+  'unknown option': (
+    ['--confg', 'configs/digits.py'],
+    'there is no option --confg; did you mean --config?',
+  ),
+  'option of another command': (
+    ['evaluate', '--picture', 'a.png'],
+    'did you mean --pictures, which predict takes?',
+  ),
+  'field as an option': (
+    ['--config', 'configs/digits.py', '--num_epochs=3'],
+    'did you mean --config.num_epochs?',
+  ),
+  'field by another name': (
+    ['--config', 'configs/digits.py', '--config.lr=0.1'],
+    'did you mean optimizer.learning_rate?',
+  ),
+  'field by the name of another field': (
+    ['--config', 'configs/digits.py', '--config.num_gpus=1'],
+    'did you mean num_devices?',
+  ),
+  'misspelt value': (
+    ['--config', 'configs/digits.py', '--config.model.padding=SMAE'],
+    "must be 'VALID' or 'SAME'; did you mean SAME?",
+  ),
+  'no switch': (
+    ['--config', 'configs/digits.py', '--config.diagnostics=maybe'],
+    "diagnostics='maybe', but it must be True or False",
+  ),
+  'unknown command': (['trian'], 'no command trian; did you mean train?'),
+  'stray word': (
+    ['--config', 'configs/digits.py', 'fast'],
+    "does not take 'fast'",
+  ),
+  'two configurations': (
+    ['--config', 'configs/digits.py', '--config', 'configs/mnist.py'],
+    'give --config only once',
+  ),
+  'misspelt file': (
+    ['--config', 'confgs/digits.py'],
+    'did you mean configs/digits.py?',
+  ),
+  'misspelt checkpoint': (
+    ['--config', 'configs/digits.py', '--checkpoint', 'lates'],
+    'did you mean latest?',
+  ),
+  'fields where there are none': (
+    ['configs', '--config.seed=1'],
+    'configs takes no fields',
+  ),
+  'quiet and verbose': (
+    ['--config', 'configs/digits.py', '-q', '-v'],
+    'not allowed with',
+  ),
   'unknown data set': (
     ['--config', 'configs/digits.py', '--config.dataset=minst'],
     'mnist',
@@ -310,11 +362,11 @@ MISTAKES = {
   'no run to export': (['export', '--workdir', 'nowhere'], 'nowhere'),
   'no pictures to predict': (
     ['predict', '--workdir', 'nowhere'],
-    '--pictures PATH',
+    'required: --pictures',
   ),
-  'the command after the pictures': (
-    ['--workdir', 'nowhere', '--pictures', 'a.png', 'predict'],
-    'put the command first: predict --pictures',
+  'the command after the options': (
+    ['--workdir', 'nowhere', 'predict'],
+    'put the command first: capsjax predict',
   ),
   'pictures for nothing': (
     ['--config', 'configs/digits.py', '--pictures', 'a.png'],
@@ -330,7 +382,7 @@ MISTAKES = {
   ),
   'training to another folder': (
     ['--config', 'configs/digits.py', '--output', 'nowhere'],
-    '--workdir',
+    'train takes no --output',
   ),
   'processes without a coordinator': (
     ['--config', 'configs/digits.py', '--num-processes', '2'],
@@ -370,22 +422,20 @@ def test_a_mistake_gives_one_line_and_status_2(
   from capsjax import main
 
   words, hint = MISTAKES[name]
-  if words and '--workdir' not in words:
+  if '--config' in words and '--workdir' not in words:
     words = [*words, '--workdir', str(tmp_path / 'run')]
   before = os.getcwd()
   os.chdir(repository)
   try:
     status = main.main(words)
-  except SystemExit as e:
-    status = e.code
   finally:
     os.chdir(before)
   out, err = capfd.readouterr()
   assert status == 2
   assert hint in err
   assert 'Traceback' not in err
-  message = [line for line in err.splitlines() if 'error:' in line]
-  assert len(message) == 1
+  (message,) = err.splitlines()
+  assert message.startswith('capsjax: error: ')
   assert not (tmp_path / 'run').exists(), 'a mistake leaves no run behind'
 
 
@@ -431,5 +481,6 @@ def test_the_version_is_that_of_the_project(repository):
 def test_help_teaches():
   done = finish(start('--help'))
   assert done.status == 0
-  for word in ('--config digits', 'evaluate', '--config.FIELD', 'data_dir'):
+  for word in ('--config digits', *COMMANDS):
     assert word in done.out
+  assert finish(start()).out == done.out

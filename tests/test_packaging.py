@@ -1,6 +1,7 @@
 """The declared dependencies and files are those tested and shipped."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -9,8 +10,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from capsjax.errors import EXTRAS
+from tests.running import REPOSITORY
 
 # Written so that this file does not match itself.
 FORBIDDEN = {
@@ -29,9 +34,13 @@ def project(repository: Path) -> dict:
   return tomllib.loads((repository / 'pyproject.toml').read_text())['project']
 
 
+# Extras that users install, besides those of accelerators.
+OF_USERS = ('completion', 'data', 'export', 'pages', 'tfds')
+
+
 def requirements_of_the_package(project: dict) -> list[str]:
   extras = project['optional-dependencies']
-  return [*project['dependencies'], *extras['export'], *extras['tfds']]
+  return sum((extras[name] for name in OF_USERS), project['dependencies'])
 
 
 def lower_bounds(requirements: list[str]) -> dict[str, str]:
@@ -91,8 +100,88 @@ def test_accelerators_are_extras_only(project):
   names = {requirement.name for requirement in core}
   assert not names & {'tensorflow', 'tensorflow-datasets', 'torch'}
   extras = project['optional-dependencies']
-  others = {'export', 'tfds', 'docs', 'test', 'bench'}
-  assert set(extras) == {'cuda', 'tpu', *others}
+  others = {'all', 'cuda', 'tpu', 'docs', 'test', 'bench', 'release'}
+  assert set(extras) == {*OF_USERS, *others}
+
+
+def test_the_core_is_small(project):
+  assert len(project['dependencies']) <= 12
+
+
+def test_a_missing_package_names_its_extra(project):
+  """The table of modules and extras is that of pyproject.toml."""
+  providers = metadata.packages_distributions()
+  extras = project['optional-dependencies']
+  declared = {
+    (canonicalize_name(Requirement(text).name), extra)
+    for extra in set(OF_USERS) - {'tfds'}
+    for text in extras[extra]
+  }
+  named = {
+    (canonicalize_name(providers[module][0]), extra)
+    for module, extra in EXTRAS.items()
+  }
+  assert named == declared
+
+
+@pytest.mark.parametrize(
+  ('module', 'words', 'extra'),
+  [
+    ('sklearn', ['--config', 'digits', '--workdir', 'run'], 'data'),
+    ('argcomplete', ['completion', 'bash'], 'completion'),
+  ],
+)
+def test_without_an_extra_one_line_names_it(module, words, extra, tmp_path):
+  program = (
+    'import sys\n'
+    f'sys.modules[{module!r}] = None\n'
+    'from capsjax.main import main\n'
+    f'sys.exit(main({words!r}))'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', program],
+    cwd=tmp_path,
+    env=os.environ | {'PYTHONPATH': str(REPOSITORY)},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 2, done.stderr
+  assert done.stderr == (
+    f'capsjax: error: this needs {module}; install it: '
+    f"pip install 'capsjax[{extra}]'\n"
+  )
+
+
+def test_the_citation_names_this_version(repository, project):
+  citation = yaml.safe_load((repository / 'CITATION.cff').read_text())
+  assert citation['version'] == project['version']
+  assert citation['license'] == project['license']
+  assert citation['repository-code'] == project['urls']['Homepage']
+  assert {'title', 'message', 'authors', 'cff-version'} <= set(citation)
+
+
+def test_the_changelog_tells_of_this_version(repository, project):
+  text = (repository / 'CHANGELOG.md').read_text()
+  assert f'## {project["version"]}' in text
+
+
+def test_an_index_shows_the_pictures_of_the_readme(repository):
+  """It shows the README alone, so every link must name a server."""
+  pyproject = tomllib.loads((repository / 'pyproject.toml').read_text())
+  hooks = pyproject['tool']['hatch']['metadata']['hooks']
+  text = (repository / 'README.md').read_text()
+  for change in hooks['fancy-pypi-readme']['substitutions']:
+    text = re.sub(change['pattern'], change['replacement'], text)
+  links = re.findall(r'\]\(([^)]+)\)', text)
+  assert links
+  assert all(link.startswith(('https://', '#')) for link in links), links
+  pictures = re.findall(r'!\[[^]]*\]\(([^)]+)\)', text)
+  for link in pictures:
+    if link.endswith('/colab-badge.svg'):
+      continue  # Colab's
+    address, _, path = link.partition('/v$HFPR_VERSION/')
+    assert address == 'https://raw.githubusercontent.com/capsjax/capsjax'
+    assert (repository / path).is_file()
 
 
 def test_every_import_is_declared(repository, project):

@@ -1,6 +1,7 @@
 """The snippets and commands in the README work."""
 
 import re
+import shlex
 import shutil
 
 from capsjax.commands import command_line
@@ -23,17 +24,17 @@ def test_the_snippets_run(tmp_path, monkeypatch):
     exec(compile(snippet, 'README.md', 'exec'), {})
 
 
-def test_the_commands_are_understood():
+def test_the_commands_are_understood(monkeypatch):
   """Each command parses, and its configuration loads with all overrides."""
+  monkeypatch.chdir(REPOSITORY)
   lines = README.replace('\\\n', ' ').splitlines()
-  prefix = 'python -m capsjax.main '
-  commands = [line.strip() for line in lines if line.startswith(prefix)]
-  assert len(commands) >= 3
+  pattern = re.compile(r'(?:python -m capsjax\.main|capsjax) (.*?)(?: > .*)?')
+  commands = list(filter(None, map(pattern.fullmatch, lines)))
+  assert len(commands) >= 10
   for command in commands:
-    words = command.removeprefix(prefix).split()
-    options, overrides = command_line.parse(words)
+    options, overrides = command_line.parse(shlex.split(command[1]))
     if options.config is not None:
-      configuration.load_config(REPOSITORY / options.config, overrides)
+      configuration.load_config(options.config, overrides)
 
 
 def test_the_configurations_named_are_there():

@@ -32,7 +32,7 @@ def get_config():
 ```
 
 A run keeps its configuration in `config.json`. When it is resumed, only the
-fields marked with \\* may have other values. `capsjax --help-config` prints the
+fields marked with \\* may have other values. `capsjax config` prints the
 same list.
 """
 

@@ -3,7 +3,7 @@
 from capsjax.runs import shipped
 
 
-def list_configs() -> None:
+def run() -> None:
   """Prints the name and the first line of every configuration."""
   found = shipped.names()
   width = max(map(len, found))

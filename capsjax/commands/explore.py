@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from capsjax import console
 from capsjax.commands.pictures import require_decoder, require_single_objects
-from capsjax.errors import UserError
+from capsjax.errors import UserError, require_extra
 from capsjax.files import write_file
 from capsjax.runs.config import CapsNetConfig, Config
 from capsjax.runs.folder import RunFolder
@@ -34,6 +35,7 @@ def run(
     UserError: if there is no such run or checkpoint, or the network lacks a
       decoder or uses something that the page does not support.
   """
+  require_extra('pages')
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name
   )
@@ -68,5 +70,7 @@ def run(
   )
   path = RunFolder(output).explorer
   write_file(path, page)
-  print(f'written to {path} ({len(page) / 1e6:.0f} MB); open it in a browser')
+  console.say(
+    f'written to {path} ({len(page) / 1e6:.0f} MB); open it in a browser'
+  )
   return path

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from capsjax import console
+from capsjax.errors import require_extra
 from capsjax.files import write_file
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import load_dataset_file
 from capsjax.runs.exporting import (
   describe_input,
-  require_packages,
   serialize_classifier,
   serialize_weights,
 )
@@ -36,7 +37,7 @@ def run(
     UserError: if there is no such run or checkpoint, if `dataset.json` cannot
       be read, or if a package is not installed.
   """
-  require_packages()
+  require_extra('export')
   trained = TrainedRun.open(
     workdir,
     config=config,
@@ -46,13 +47,13 @@ def run(
   folder = RunFolder(output)
   _write(folder.weights, serialize_weights(trained))
   _write(folder.classifier, serialize_classifier(trained))
-  print(_usage(folder.classifier, trained))
+  console.say(_usage(folder.classifier, trained))
   return folder.classifier
 
 
 def _write(path: Path, content: bytes) -> None:
   write_file(path, content)
-  print(f'written to {path} ({len(content) / 1e6:.1f} MB)')
+  console.say(f'written to {path} ({len(content) / 1e6:.1f} MB)')
 
 
 def _usage(path: Path, trained: TrainedRun) -> str:

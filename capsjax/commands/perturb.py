@@ -9,6 +9,7 @@ from capsjax.commands.pictures import (
   require_single_objects,
   save_figure,
 )
+from capsjax.errors import require_extra
 from capsjax.gallery import perturbations
 from capsjax.gallery.choice import first_of_each_class
 from capsjax.runs.config import Config
@@ -37,6 +38,7 @@ def run(
     UserError: if there is no such run or checkpoint, the network has no
       decoder, or the images show several objects.
   """
+  require_extra('pages')
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name
   )

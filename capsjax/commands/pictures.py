@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from capsjax import console
 from capsjax.errors import UserError
 from capsjax.files import write_file
 from capsjax.runs.trained_run import TrainedRun
@@ -59,5 +60,5 @@ def save_figure(figure: 'matplotlib.figure.Figure', path: Path) -> Path:
       file, format='png', dpi=_DOTS_PER_INCH, metadata={'Software': None}
     ),
   )
-  print(f'written to {path}')
+  console.say(f'written to {path}')
   return path

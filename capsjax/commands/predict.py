@@ -1,17 +1,23 @@
 """The command `predict`: classifies the user's own pictures."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, UInt8
 
+from capsjax import console
+from capsjax.data import Look
+from capsjax.data.folder.doubts import is_blank
+from capsjax.data.folder.names import name_some
 from capsjax.data.folder.pictures import read_pictures
 from capsjax.data.folder.source import find_files
 from capsjax.errors import UserError
 from capsjax.files import write_file
 from capsjax.runs.config import Config
-from capsjax.runs.dataset_file import load_dataset_file
+from capsjax.runs.dataset_file import load_dataset_file, load_look
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.trained_run import TrainedRun
 
@@ -34,8 +40,9 @@ def run(
     workdir: the folder of the run.
     checkpoint_name: 'latest', 'best', or the number of a step.
     output: the folder to write to.
-    pictures: PNG and JPEG files, and folders of them. Each is resized, as by
-      `load_folder`, to the size that the network was trained on.
+    pictures: files of the kinds that `load_folder` reads, and folders of them.
+      Each is resized, as there, to the size that the network was trained on;
+      transparent pixels get the background of the training images.
 
   Returns:
     The path of `predictions.json`, which holds the score of each class for
@@ -52,14 +59,22 @@ def run(
     dataset=load_dataset_file(RunFolder(workdir)),
   )
   height, width, channels = trained.image_shape
-  if height != width or channels not in (1, 3):
+  if channels not in (1, 3):
     raise UserError(
-      f'the network was trained on images of {width}x{height}x{channels}, but '
-      'predict supports only square images of 1 or 3 channels'
+      f'the network was trained on images of {channels} channels, but pictures '
+      'have 1 or 3; use capsjax.load in a script'
     )
+  look = _look(trained)
   source = find_files(pictures)
   names = list(source.names())
-  images = read_pictures(source, names, image_size=height, channels=channels)
+  images = read_pictures(
+    source,
+    names,
+    size=(height, width),
+    channels=channels,
+    background=look.background if look else (0,),
+  ).images
+  _warn_of_doubtful(names, images, look, trained)
   scores = trained.scores(images)
   named = dict(zip(names, scores.tolist(), strict=True))
   class_names = trained.experiment.dataset.class_names
@@ -73,8 +88,52 @@ def run(
     },
   }
   write_file(path, json.dumps(record, indent=2) + '\n')
-  print(f'written to {path}')
+  console.say(f'written to {path}')
   return path
+
+
+def _look(trained: TrainedRun) -> Look | None:
+  """Returns the look of the training images; None if it was not recorded."""
+  if trained.has_data:
+    return Look.of(trained.experiment.dataset)
+  return load_look(trained.folder)
+
+
+def _warn_of_doubtful(
+  names: Sequence[str],
+  images: UInt8[np.ndarray, 'n h w c'],
+  look: Look | None,
+  trained: TrainedRun,
+) -> None:
+  """Warns of pictures unlike any training image, such as inverted ones."""
+  _warn(
+    names,
+    is_blank(images),
+    'show a single colour; what is drawn on a transparent background needs '
+    'another colour than that of the training images',
+  )
+  # Images of a run on pairs are larger than its training images.
+  if look and images.shape[1:] == trained.experiment.dataset.image_shape:
+    _warn(
+      names,
+      look.is_far(images),
+      'do not resemble the training images, whose mean brightness is '
+      f'{100 * look.mean.mean():.0f}%; are light and dark swapped?',
+    )
+
+
+def _warn(
+  names: Sequence[str], is_doubtful: Bool[np.ndarray, ' n'], problem: str
+) -> None:
+  found = [
+    name for name, is_so in zip(names, is_doubtful, strict=True) if is_so
+  ]
+  if found:
+    print(
+      f'warning: {len(found):,} of {len(names):,} pictures {problem} '
+      f'({name_some(found)})',
+      file=sys.stderr,
+    )
 
 
 def _table(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from capsjax.commands.pictures import require_decoder, save_figure
+from capsjax.errors import require_extra
 from capsjax.gallery import overlaps, reconstructions
 from capsjax.gallery.choice import first_right_and_wrong
 from capsjax.runs.config import Config
@@ -32,6 +33,7 @@ def run(
     UserError: if there is no such run or checkpoint, or the network has no
       decoder.
   """
+  require_extra('pages')
   trained = TrainedRun.open(
     workdir, config=config, checkpoint_name=checkpoint_name
   )

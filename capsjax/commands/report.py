@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from capsjax import console
+from capsjax.errors import require_extra
 from capsjax.files import write_file
 from capsjax.gallery.comparison import compare_runs
 from capsjax.gallery.description import describe_run
@@ -29,6 +31,7 @@ def run(
   Raises:
     UserError: if there is no such run or checkpoint.
   """
+  require_extra('pages')
   workdir = next(iter(configs))
   if len(configs) > 1:
     title = f'{len(configs)} runs compared'
@@ -45,5 +48,7 @@ def run(
     path = RunFolder(output).report
   page = report_page(title, subtitle, sections)
   write_file(path, page)
-  print(f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser')
+  console.say(
+    f'written to {path} ({len(page) / 1e6:.1f} MB); open it in a browser'
+  )
   return path

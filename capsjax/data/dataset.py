@@ -46,10 +46,13 @@ class Dataset:
     validation: the split for model selection, or None.
     num_classes: labels are 0 to num_classes - 1.
     class_names: the names of the classes; by default their numbers.
+    background: the colour that transparent pixels of the images were laid on,
+      one value from 0 to 255 per channel; () if no pixel was transparent.
 
   Raises:
-    UserError: the splits hold images of different sizes, or the number of
-      names differs from the number of classes.
+    UserError: images are not uint8 or differ in size, labels are out of range
+      or not one per image, or the number of names differs from the number of
+      classes.
 
   Examples:
     >>> from capsjax.data import Dataset, load_digits
@@ -66,6 +69,7 @@ class Dataset:
   validation: Split | None
   num_classes: int
   class_names: tuple[str, ...] = ()
+  background: tuple[int, ...] = ()
 
   def __post_init__(self):
     if not self.class_names:
@@ -76,17 +80,48 @@ class Dataset:
         f'{self.name}: {len(self.class_names)} names for {self.num_classes}'
         ' classes; give each class one name'
       )
-    for split in (self.test, self.validation):
-      if split is not None and split.images.shape[1:] != self.image_shape:
+    for split in self.splits.values():
+      _require_sound(split, self.num_classes, self.name)
+      if split.images.shape[1:] != self.image_shape:
         raise UserError(
           f'{self.name}: training images are {self.image_shape} and others'
           f' {split.images.shape[1:]}; capsjax needs images of one size'
         )
 
   @property
+  def splits(self) -> dict[str, Split]:
+    """The splits by the name of their attribute, without one that is None."""
+    found = {'train': self.train, 'test': self.test}
+    if self.validation is not None:
+      found['validation'] = self.validation
+    return found
+
+  @property
   def image_shape(self) -> tuple[int, int, int]:
     """Height, width and channels of every image."""
     return self.train.images.shape[1:]
+
+
+def _require_sound(split: Split, num_classes: int, source: str) -> None:
+  """Checks a split that may have been made by hand."""
+  images, labels = split.images, split.labels
+  if images.dtype != np.uint8 or images.ndim != 4:
+    raise UserError(
+      f'{source}: images are {images.dtype} of shape {images.shape}, but must'
+      ' be uint8 [n, height, width, channels]; capsjax.dataset_from_arrays'
+      ' converts them'
+    )
+  if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
+    raise UserError(
+      f'{source}: labels are {labels.dtype} of shape {labels.shape}, but must'
+      f' be int32 of shape ({len(images)},), one for each image;'
+      ' capsjax.dataset_from_arrays converts them'
+    )
+  if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
+    raise UserError(
+      f'{source}: labels run from {labels.min()} to {labels.max()}, but must'
+      f' lie in 0 to {num_classes - 1}; number the classes from 0'
+    )
 
 
 def checked_split(
@@ -119,91 +154,13 @@ def checked_split(
   if not len(images):
     raise UserError(f'{source}: there are no images; get it again')
   if labels.min() < 0 or labels.max() >= num_classes:
+    advice = (
+      'use a set with a label for every image'
+      if labels.min() < 0
+      else 'give other classes as capsjax.dataset_from_arrays or as a folder'
+    )
     raise UserError(
       f'{source}: labels run from {labels.min()} to {labels.max()}, but must'
-      f' lie in 0 to {num_classes - 1}; use a set with a label for every image'
+      f' lie in 0 to {num_classes - 1}; {advice}'
     )
   return Split(images, labels.astype(np.int32))
-
-
-def hold_out(dataset: Dataset, *, validation_size: int, seed: int) -> Dataset:
-  """Moves randomly chosen training images to the validation split.
-
-  Args:
-    dataset: the data set, which is not modified.
-    validation_size: number of images to move; 0 returns the data set as it is.
-    seed: the same seed chooses the same images.
-
-  Returns:
-    The data set with the new splits, each in the original order.
-
-  Raises:
-    UserError: `validation_size` is negative or leaves no training image, or
-      the data set already has a validation split.
-
-  Examples:
-    >>> from capsjax.data import hold_out, load_digits
-    >>> dataset = hold_out(load_digits(), validation_size=100, seed=0)
-    >>> len(dataset.train), len(dataset.validation), len(dataset.test)
-    (1337, 100, 360)
-  """
-  size = len(dataset.train)
-  if not 0 <= validation_size < size:
-    raise UserError(
-      f'validation_size is {validation_size}, but must lie in 0 to {size - 1}:'
-      f' {dataset.name} has {size} training images'
-    )
-  if not validation_size:
-    return dataset
-  if dataset.validation is not None:
-    raise UserError(
-      f'{dataset.name} has a validation split already'
-      f' ({len(dataset.validation)} images): leave validation_size at 0'
-    )
-  chosen = np.zeros(size, bool)
-  order = np.random.default_rng(seed).permutation(size)
-  chosen[order[:validation_size]] = True
-  return dataclasses.replace(
-    dataset,
-    train=_select(dataset.train, ~chosen),
-    validation=_select(dataset.train, chosen),
-  )
-
-
-def limit_training(dataset: Dataset, *, train_size: int, seed: int) -> Dataset:
-  """Keeps a random subset of the training images.
-
-  Args:
-    dataset: the data set, which is not modified.
-    train_size: number of images to keep; 0 keeps all.
-    seed: the same seed chooses the same images; a larger `train_size` keeps
-      them and adds more.
-
-  Returns:
-    The data set with the smaller split, in the original order.
-
-  Raises:
-    UserError: `train_size` is negative or exceeds the number of training
-      images.
-
-  Examples:
-    >>> from capsjax.data import limit_training, load_digits
-    >>> dataset = limit_training(load_digits(), train_size=200, seed=0)
-    >>> len(dataset.train), len(dataset.test)
-    (200, 360)
-  """
-  size = len(dataset.train)
-  if not train_size:
-    return dataset
-  if not 0 <= train_size <= size:
-    raise UserError(
-      f'train_size={train_size}, but {dataset.name} has {size} training images;'
-      ' ask for as many or fewer, or 0 for all of them'
-    )
-  chosen = np.zeros(size, bool)
-  chosen[np.random.default_rng(seed).permutation(size)[:train_size]] = True
-  return dataclasses.replace(dataset, train=_select(dataset.train, chosen))
-
-
-def _select(split: Split, chosen: np.ndarray) -> Split:
-  return Split(split.images[chosen], split.labels[chosen])

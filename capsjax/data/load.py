@@ -4,12 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from capsjax.data.dataset import (
-  ARRAYS,
-  Dataset,
-  hold_out,
-  limit_training,
-)
+from capsjax.data.dataset import ARRAYS, Dataset
 from capsjax.data.digits import load_digits
 from capsjax.data.folder.load import load_folder
 from capsjax.data.mnist import load_fashion_mnist, load_mnist
@@ -18,10 +13,12 @@ from capsjax.data.placed_mnist import (
   load_affnist,
   load_expanded_mnist,
 )
+from capsjax.data.selection import hold_out, limit_training
 from capsjax.data.smallnorb import load_smallnorb
 from capsjax.data.svhn import load_svhn
 from capsjax.data.tfds import load_tfds
 from capsjax.errors import UserError
+from capsjax.files import require_local
 
 # Data sets with their own readers; other names are looked up in TFDS.
 _LOADERS: dict[str, Callable[..., Dataset]] = {
@@ -44,8 +41,9 @@ def load_dataset(
   validation_size: int = 0,
   train_size: int = 0,
   seed: int = 0,
-  image_size: int = 0,
+  image_size: int | tuple[int, int] = 0,
   channels: int = 0,
+  background: int = 0,
 ) -> Dataset:
   """Loads a data set by name.
 
@@ -61,18 +59,19 @@ def load_dataset(
     seed: chooses the images to hold out and to keep, and the test split of
       'folder' if it has none. The random test splits of 'affine_mnist' and
       'expanded_mnist' do not depend on it.
-    image_size: side in pixels that pictures of 'folder' are resized to; 0
-      keeps their size.
+    image_size: height and width in pixels that pictures of 'folder' are resized
+      to, or one number for squares; 0 keeps their size.
     channels: number of channels of the pictures of 'folder', 1 or 3; 0 keeps
       theirs.
+    background: grey level behind transparent pictures of 'folder'.
 
   Returns:
     The data set.
 
   Raises:
     UserError: the name is unknown; the data are missing, damaged or cannot be
-      downloaded; or `image_size` or `channels` is set for a data set other
-      than 'folder'.
+      downloaded; or `image_size`, `channels` or `background` is set for a
+      data set other than 'folder'.
 
   Examples:
     >>> from capsjax.data import load_dataset
@@ -81,7 +80,7 @@ def load_dataset(
     (500, 100, 360)
     >>> load_dataset('digits', image_size=32)
     Traceback (most recent call last):
-    capsjax.errors.UserError: images.size and images.channels are for ...
+    capsjax.errors.UserError: images.size, images.channels and ...
   """
   if name == ARRAYS:
     raise UserError(
@@ -91,12 +90,15 @@ def load_dataset(
   options: dict[str, Any] = {'data_dir': data_dir}
   if name == 'folder':
     options |= {'image_size': image_size, 'channels': channels, 'seed': seed}
-  elif image_size or channels:
+    options['background'] = background
+  elif image_size or channels or background:
     raise UserError(
-      f'images.size and images.channels are for dataset=folder, not {name}; '
-      'set both to 0'
+      'images.size, images.channels and images.background are for '
+      f'dataset=folder, not {name}; set them to 0'
     )
   if name in _LOADERS:
+    # TFDS, below, reads from other places too.
+    require_local(data_dir or '')
     dataset = _LOADERS[name](**options)
   else:
     dataset = load_tfds(name, data_dir=data_dir, other_names=tuple(_LOADERS))

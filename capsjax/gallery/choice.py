@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer
 from tqdm import tqdm
 
+from capsjax import console
 from capsjax.runs.trained_run import TrainedRun
 
 
@@ -91,7 +92,10 @@ def _predict_until(
   experiment = trained.experiment
   is_right = np.zeros(0, bool)
   with tqdm(
-    total=experiment.test_size, unit='image', leave=False, disable=None
+    total=experiment.test_size,
+    unit='image',
+    leave=False,
+    disable=console.hides_bar(),
   ) as progress:
     for output, targets in trained.inference.apply_in_batches(trained.params):
       found = all_predicted(output.scores, targets)

@@ -42,7 +42,7 @@ def draw(
     inside.grid,
   )
   titles = [
-    f'{dataset.class_names[label]} → {dataset.class_names[prediction]}'
+    f'{dataset.class_names[label]}\n→ {dataset.class_names[prediction]}'
     for label, prediction in zip(
       dataset.test.labels[positions], inside.predictions, strict=True
     )

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from tqdm import tqdm
 
+from capsjax import console
 from capsjax.gallery import couplings, overlaps, perturbations, reconstructions
 from capsjax.gallery.capsule_course import course_of_capsules
 from capsjax.gallery.choice import all_predicted, one_of_each_class
@@ -74,7 +75,7 @@ def _all_scores(trained: TrainedRun) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
     total=trained.experiment.test_size,
     unit='image',
     leave=False,
-    disable=None,
+    disable=console.hides_bar(),
   ) as progress:
     for output, targets in trained.inference.apply_in_batches(trained.params):
       scores.append(output.scores)
@@ -102,7 +103,11 @@ def _summary(
   evaluations = curve(course, 'test/seconds').values
   if len(evaluations):
     rows['time for evaluations'] = f'{evaluations.sum() / 60:.1f} minutes'
-  return Table(('', ''), list(rows.items()))
+  if experiment.examples.num_objects == 1:
+    labels = experiment.dataset.test.labels
+    recalls = [is_right[labels == label].mean() for label in np.unique(labels)]
+    rows['balanced accuracy'] = f'{100 * np.mean(recalls):.2f}%'
+  return Table((), list(rows.items()))
 
 
 # Panels of curves: the heading, then the label and metric of each curve.
@@ -150,12 +155,12 @@ def _classes(trained: TrainedRun, scores: _Scores) -> Section:
     )
     for label, row in enumerate(confusion)
   ]
-  table = Table(('class', 'images', 'accuracy'), rows)
+  table = Table(('class', 'images', 'recall'), rows)
   return Section(
     'Classes',
     [
       Block('Confusion', figure=confusion_figure(confusion, names)),
-      Block('Accuracy by class', table=table),
+      Block('Recall by class', table=table),
     ],
   )
 

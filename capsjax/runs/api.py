@@ -7,10 +7,12 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from capsjax import runtime
-from capsjax.data import Dataset, hold_out, limit_training
+from capsjax.data import Dataset
+from capsjax.errors import UserError
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
 from capsjax.runs.loading import load
+from capsjax.runs.reading import choose_images
 from capsjax.runs.trained_run import TrainedRun
 from capsjax.runs.trainer import train_run
 
@@ -70,17 +72,19 @@ def train(
   elif isinstance(config, ConfigDict):
     config = configuration.from_dict(config.to_dict())
   if dataset is not None:
+    if not isinstance(dataset, Dataset):
+      raise UserError(
+        f'dataset is a {type(dataset).__name__}; make a data set of your arrays'
+        ' with capsjax.dataset_from_arrays(train, test)'
+      )
     # Arrays are trained on as they are.
-    images = dataclasses.replace(config.images, size=0, channels=0)
+    images = dataclasses.replace(
+      config.images, size=0, channels=0, background=0
+    )
     config = dataclasses.replace(config, dataset=dataset.name, images=images)
   config = configuration.from_dict(dataclasses.asdict(config))
   if dataset is not None:
-    dataset = hold_out(
-      dataset, validation_size=config.validation_size, seed=config.seed
-    )
-    dataset = limit_training(
-      dataset, train_size=config.train_size, seed=config.seed
-    )
+    dataset = choose_images(dataset, config)
   runtime.start(matmul_precision=config.matmul_precision)
   train_run(config, Path(workdir), dataset=dataset, params=params)
   return load(workdir)

@@ -23,6 +23,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from capsjax import console
 from capsjax.errors import UserError, first_line
 from capsjax.runs.manifest import make_manifest
 
@@ -127,6 +128,8 @@ class _Shelf:
         force=True,
       )
     self._in_flight = step
+    if self._primary:
+      console.say_detail(f'saved     step {step:,}, {self._folder.name}')
 
   def wait(self) -> None:
     step, self._in_flight = self._in_flight, None

@@ -1,6 +1,6 @@
 """The configuration of a run: every field's default, meaning and values.
 
-`--help-config`, the checks of values, `configs/base.py` and the reading of
+`capsjax config`, the checks of values, `configs/base.py` and the reading of
 older runs all derive from these declarations.
 """
 
@@ -12,7 +12,9 @@ from capsjax.runs.fields import (
   POSITIVE,
   RANGE,
   SHARE,
+  SIDES,
   SIZE,
+  WEIGHTS,
   at_least,
   between,
   field,
@@ -25,17 +27,25 @@ from capsjax.runs.fields import (
 class ImagesConfig:
   """Fields of `config.images`."""
 
-  size: int = field(
+  size: int | tuple[int, int] = field(
     0,
-    'Side in pixels of the square to which pictures of dataset="folder" are '
-    'resized; 0 keeps their size.',
-    at_least(0),
+    'Height and width in pixels to which pictures of dataset="folder" are '
+    'resized, such as (20, 30), or one number for squares; 0 keeps their size.',
+    SIDES,
+    kinds=(int, tuple),
   )
   channels: int = field(
     0,
     'Channels of the pictures of dataset="folder": 1 (grey) or 3 (colour); 0 '
     'keeps theirs.',
     one_of(0, 1, 3),
+  )
+  background: int = field(
+    0,
+    'Grey level behind transparent pictures of dataset="folder": 0 is black, '
+    '255 white.',
+    between(0, 255),
+    before=0,
   )
   crop_size: int = field(
     0,
@@ -122,7 +132,10 @@ class RoutingConfig:
 
   name: str = field('dynamic', 'Routing algorithm.', one_of('dynamic'))
   num_iterations: int = field(
-    3, 'Number of routing iterations, one softmax each.', at_least(1)
+    3,
+    'Number of routing iterations, one softmax each.',
+    at_least(1),
+    also=('routings', 'num_routing', 'iter_routing', 'iterations'),
   )
   stop_gradient: bool = field(
     False,
@@ -147,7 +160,10 @@ class CapsNetConfig:
     (9, 9), 'Kernel size of the first convolution.', SIZE
   )
   num_types: int = field(
-    32, 'Number of primary capsules at each position.', at_least(1)
+    32,
+    'Number of primary capsules at each position.',
+    at_least(1),
+    also=('primary_caps', 'num_primary'),
   )
   primary_dim: int = field(8, 'Dimension of a primary capsule.', at_least(1))
   primary_kernel_size: tuple[int, int] = field(
@@ -197,7 +213,9 @@ class CapsNetConfig:
     one_of('fan_in', 'official'),
   )
   has_decoder: bool = field(
-    True, 'Whether the network has a decoder, which reconstructs the images.'
+    True,
+    'Whether the network has a decoder, which reconstructs the images.',
+    also=('decoder', 'reconstruct'),
   )
   decoder_sizes: tuple[int, ...] = field(
     (512, 1024), 'Sizes of the hidden layers of the decoder.'
@@ -238,25 +256,44 @@ class BaselineConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LossConfig:
-  """Fields of `config.loss`: margin loss (Eq. 4) and reconstruction loss.
+class BaselineLossConfig:
+  """Fields of `config.loss` if `model_name='baseline'`: cross entropy."""
 
-  A baseline has none: `config.loss = ConfigDict()`.
+  class_weights: str | tuple[int | float, ...] = field(
+    (),
+    "Weight of each class's images in the classification loss, in the order of "
+    "the class names; 'balanced' weights by the number of training images: all "
+    '/ (classes * those of the class); () gives every image weight 1.',
+    WEIGHTS,
+    kinds=(str, tuple),
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig(BaselineLossConfig):
+  """Fields of `config.loss` if `model_name='capsnet'`.
+
+  These are the margin loss (Eq. 4) and the reconstruction loss.
   """
 
   positive_margin: float = field(
     0.9,
     'Length that the capsule of a present class should exceed: m+ in Eq. 4.',
     SHARE,
+    also=('m_plus',),
   )
   negative_margin: float = field(
     0.1,
     'Length that the capsule of an absent class should not exceed: m- in '
     'Eq. 4.',
     SHARE,
+    also=('m_minus',),
   )
   down_weight: float = field(
-    0.5, 'Weight of absent classes: lambda in Eq. 4.', at_least(0)
+    0.5,
+    'Weight of absent classes: lambda in Eq. 4.',
+    at_least(0),
+    also=('lambda', 'lam', 'lambda_val'),
   )
   margin_weight: float = field(
     1.0, 'Weight of the margin loss; 0.05 in the official code.', at_least(0)
@@ -266,6 +303,7 @@ class LossConfig:
     'Weight of the reconstruction loss, the squared differences summed over '
     'the pixels.',
     at_least(0),
+    also=('lam_recon', 'alpha', 'regularization_scale'),
   )
 
 
@@ -274,7 +312,10 @@ class OptimizerConfig:
   """Fields of `config.optimizer`: Adam and its learning rate."""
 
   learning_rate: float = field(
-    1e-3, 'Learning rate after the warm-up, before any decay.', POSITIVE
+    1e-3,
+    'Learning rate after the warm-up, before any decay.',
+    POSITIVE,
+    also=('lr', 'rate', 'step_size'),
   )
   schedule: str = field(
     'exponential',
@@ -372,6 +413,7 @@ class Config:
     "Folder that holds the data or receives the download; the user's cache if "
     'empty.',
     may_change=True,
+    also=('data', 'data_path', 'data_folder'),
   )
   validation_size: int = field(
     0,
@@ -411,19 +453,31 @@ class Config:
     NAMES,
     before=(),
   )
-  loss: LossConfig | None = section(LossConfig, 'Weights of the losses.')
-  batch_size: int = field(128, 'Images per training step.', at_least(1))
+  loss: LossConfig | BaselineLossConfig = section(
+    LossConfig, 'Weights of the losses.'
+  )
+  batch_size: int = field(
+    128,
+    'Images per training step.',
+    at_least(1),
+    also=('batch', 'bs'),
+  )
   num_epochs: int = field(
     50,
     'Epochs of training; 640 make the 300,000 steps of the official code.',
     at_least(1),
     may_change=True,
+    also=('epochs', 'epoch', 'max_epochs'),
   )
   optimizer: OptimizerConfig = section(
     OptimizerConfig, 'Adam and its learning rate.'
   )
   num_devices: int = field(
-    0, 'Number of devices to use; 0 for all.', at_least(0), may_change=True
+    0,
+    'Number of devices to use; 0 for all.',
+    at_least(0),
+    may_change=True,
+    also=('num_gpus', 'gpus', 'num_tpus', 'devices'),
   )
   matmul_precision: str = field(
     'default',

@@ -6,32 +6,31 @@ other code uses `Config`.
 
 import dataclasses
 import json
-import re
-import runpy
-import sys
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from capsjax.errors import UserError, did_you_mean, nearest, one_line
+from capsjax.errors import UserError, one_line
 from capsjax.files import write_file
-from capsjax.runs import fields, shipped
+from capsjax.runs import config_file, fields
 from capsjax.runs.config import (
   BaselineConfig,
+  BaselineLossConfig,
   CapsNetConfig,
   Config,
   LossConfig,
 )
+from capsjax.runs.overrides import parse_value, split_override
 
 # Sections whose class depends on `model_name`.
-_OF_MODEL: dict[str, dict[str, type[Any] | None]] = {
+_OF_MODEL: dict[str, dict[str, type[Any]]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
-  'baseline': {'model': BaselineConfig, 'loss': None},
+  'baseline': {'model': BaselineConfig, 'loss': BaselineLossConfig},
 }
+# The file of a run, as RunFolder names it.
+_OF_RUN = 'config.json'
 # Fields of older runs, and where they are now.
 _MOVED = {
   f'model.{name}': f'model.routing.{name}'
@@ -43,8 +42,8 @@ def default_config() -> ConfigDict:
   """Returns the settings that every configuration starts from.
 
   Returns:
-    The paper's settings for MNIST, as a `ConfigDict`; `python -m capsjax.main
-    --help-config` lists them with their meanings.
+    The paper's settings for MNIST, as a `ConfigDict`; `capsjax config` lists
+    them with their meanings.
 
   Examples:
     >>> import capsjax
@@ -52,15 +51,16 @@ def default_config() -> ConfigDict:
     >>> config.model.routing.num_iterations, config.batch_size
     (3, 128)
   """
-  return ConfigDict(dataclasses.asdict(Config()))
+  return config_file.to_config_dict(Config())
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   """Reads a configuration, applies overrides and checks it.
 
   Args:
-    path: a Python file with `get_config()`, the name of a configuration that
-      comes with capsjax, or the `config.json` of a run.
+    path: a Python file with `get_config()`; a YAML or JSON file of fields; the
+      name of a configuration that comes with capsjax; or the `config.json` of a
+      run.
     overrides: strings of the form `--config.FIELD=VALUE`.
 
   Returns:
@@ -69,15 +69,17 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
   Raises:
     UserError: if there is no such file, or a field or value is invalid.
   """
-  path = shipped.find(Path(path))
-  if not path.is_file():
-    hint = did_you_mean(path.stem, shipped.names())
-    raise UserError(f'no configuration {path}; {hint}')
-  if path.suffix == '.json':
-    config = ConfigDict(dataclasses.asdict(_read_json(path)))
+  path = config_file.find(Path(path))
+  if path.name == _OF_RUN:
+    start, values = (
+      config_file.to_config_dict(_read_run(path)),
+      dict[str, Any](),
+    )
   else:
-    config = _read_python(path)
-  return from_dict(_override(config, overrides).to_dict())
+    start, values = config_file.read(path)
+  values |= dict(map(split_override, overrides))
+  _set(start, values)
+  return from_dict(start.to_dict())
 
 
 def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
@@ -92,8 +94,9 @@ def from_dict(values: Mapping[str, Any], *, is_older: bool = False) -> Config:
   Raises:
     UserError: if a field is unknown or missing, or a value is invalid.
   """
-  of_model = _OF_MODEL.get(str(values.get('model_name')), _OF_MODEL['capsnet'])
-  return _section(Config, values, '', is_older, of_model)
+  return _section(
+    Config, values, '', is_older, _of_model(values.get('model_name'))
+  )
 
 
 def to_json(config: Config) -> str:
@@ -121,7 +124,7 @@ def require_continues(
   """
   if not path.exists():
     return
-  old, new = fields.flatten(_read_json(path)), fields.flatten(config)
+  old, new = fields.flatten(_read_run(path)), fields.flatten(config)
   may_change = {f.name for f in fields.named_fields(config) if f.may_change}
   for name in sorted((old.keys() | new.keys()) - may_change):
     if old.get(name) != new.get(name):
@@ -132,24 +135,12 @@ def require_continues(
       )
 
 
-def describe_fields() -> str:
-  """Returns the text of `--help-config`: all defaults, meanings and values."""
-  lines = []
-  for found in fields.named_fields(Config()):
-    values = f' Must be {found.rule.meaning}.' if found.rule.meaning else ''
-    lines.append(f'--config.{found.name}={found.value!r}')
-    lines += textwrap.wrap(
-      found.meaning + values, initial_indent='    ', subsequent_indent='    '
-    )
-  return '\n'.join(lines)
-
-
 def _section(
   factory: type[Any],
   values: Any,
   prefix: str,
   is_older: bool,
-  of_model: Mapping[str, type[Any] | None],
+  of_model: Mapping[str, type[Any]],
 ) -> Any:
   """Creates a section and the sections nested in it."""
   if not isinstance(values, Mapping):
@@ -160,9 +151,15 @@ def _section(
   declared = {f.name: f for f in dataclasses.fields(factory)}
   for name in values:
     if name not in declared:
+      if factory is BaselineLossConfig and hasattr(LossConfig, name):
+        raise UserError(
+          f'a baseline has no use for loss.{name}; in the file of the '
+          'configuration, set config.loss = ConfigDict()'
+        )
+      known = fields.named_fields(factory(), prefix)
       raise UserError(
         f'nothing reads config.{prefix}{name}; '
-        f'{_advice(prefix + name, _field_names(factory, prefix))}'
+        f'{fields.advice(prefix + name, known)}'
       )
   found: dict[str, Any] = {}
   for name, f in declared.items():
@@ -172,10 +169,6 @@ def _section(
       if name not in values and is_older and name in of_model:
         raise UserError(f'the configuration has no field {prefix}{name}')
       inside = {} if inside is None else inside
-      if sub is None:
-        _require_none(inside, f'{prefix}{name}')
-        found[name] = None
-        continue
       found[name] = _section(sub, inside, f'{prefix}{name}.', is_older, {})
     elif name in values:
       value = _with_tuples(values[name])
@@ -188,77 +181,53 @@ def _section(
   return factory(**found)
 
 
-def _require_none(values: Mapping[str, Any], section: str) -> None:
-  if values:
-    raise UserError(
-      f'a baseline has no use for {section}.{min(values)}; in the file of the '
-      f'configuration, set config.{section} = ConfigDict()'
-    )
+def _set(config: ConfigDict, values: Mapping[str, Any]) -> None:
+  """Sets fields by dotted name; text is converted to the field's type.
 
-
-def _override(config: ConfigDict, overrides: Sequence[str]) -> ConfigDict:
-  names = set(_names_in(config))
-  for override in overrides:
-    name = re.sub(r'^--(no)?config\.', '', override).partition('=')[0]
-    if name not in names:
-      raise UserError(
-        f'the configuration has no field {name}; {_advice(name, names)}'
-      )
-  values, argv = flags.FlagValues(), ['capsjax', *overrides]
-  try:
-    config_flags.DEFINE_config_dict(
-      'config', config, flag_values=values, sys_argv=argv
-    )
-    values(argv)
-  except (flags.Error, AttributeError, KeyError, ValueError, TypeError) as e:
-    raise UserError(one_line(e)) from e
-  return config
-
-
-def _advice(name: str, names: Sequence[str] | set[str]) -> str:
-  near = ' or '.join(nearest(name, names))
-  return f'did you mean {near}?' if near else '--help-config lists them all'
-
-
-def _names_in(config: ConfigDict, prefix: str = '') -> list[str]:
-  names = []
-  for name, value in config.items():
-    if isinstance(value, ConfigDict):
-      names += _names_in(value, f'{prefix}{name}.')
-    else:
-      names.append(f'{prefix}{name}')
-  return names
-
-
-def _field_names(factory: type[Any], prefix: str) -> list[str]:
-  return [found.name for found in fields.named_fields(factory(), prefix)]
-
-
-def _read_python(path: Path) -> ConfigDict:
-  """Runs `get_config` of a file.
-
-  It may import files beside it, and `configs`, unless its own folder has that
-  name.
+  Fields that refer to another field follow it.
   """
-  before = sys.path
-  beside, ours = path.resolve().parent, shipped.folder().parent
-  sys.path = [str(beside.parent), str(beside), *before, str(ours)]
-  try:
-    get_config = runpy.run_path(str(path)).get('get_config')
-    config = get_config() if get_config else None
-  except Exception as e:
-    raise UserError(f'{path} cannot be run: {one_line(e)}') from e
-  finally:
-    sys.path = before
-  if not isinstance(config, ConfigDict):
-    raise UserError(
-      f'{path} must have a get_config() that returns a ConfigDict; see '
-      'capsjax.default_config()'
-    )
-  return config
+  model_name = values.get('model_name', config.get('model_name'))
+  with config.unlocked(), config.ignore_type():
+    if model_name != config.get('model_name'):
+      # Another model has other fields: start from its defaults.
+      config.model_name = model_name
+      for name, kind in _of_model(model_name).items():
+        config[name] = config_file.to_config_dict(kind())
+    declared = {f.name: f for f in _declared(config)}
+    for name, value in values.items():
+      if name not in declared:
+        raise UserError(
+          f'the configuration has no field {name}; '
+          f'{fields.advice(name, declared.values())}'
+        )
+      if isinstance(value, str):
+        value = parse_value(value, declared[name].kinds)
+      *sections, last = name.split('.')
+      section = config
+      for inner in sections:
+        if not isinstance(section.get(inner), ConfigDict):
+          section[inner] = ConfigDict()
+        section = section[inner]
+      section[last] = _with_tuples(value)
 
 
-def _read_json(path: Path) -> Config:
+def _declared(config: ConfigDict) -> Iterator[fields.NamedField]:
+  """Yields the fields that a configuration may have, for its model."""
+  of_model = _of_model(config.get('model_name'))
+  sections: dict[str, Any] = {name: kind() for name, kind in of_model.items()}
+  return fields.named_fields(Config(**sections))
+
+
+def _of_model(name: object) -> dict[str, type[Any]]:
+  """Returns the classes of the sections; a capsnet's if there is no such model.
+
+  The check of `model_name` then refuses its value.
+  """
+  return _OF_MODEL.get(str(name), _OF_MODEL['capsnet'])
+
+
+def _read_run(path: Path) -> Config:
+  """Reads the `config.json` of a run, which may be older than some fields."""
   try:
     values = json.loads(path.read_text())
     _move(values)

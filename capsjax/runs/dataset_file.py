@@ -1,7 +1,7 @@
 """A run's record of its data set: `dataset.json`.
 
-With it, a resumed run can check that the data are the same, and predictions
-need no data.
+With it, a resumed run can check that the data are the same, other data get the
+same class numbers, and predictions need no data.
 """
 
 import json
@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from capsjax.data import Dataset, Split
+from capsjax.data import Dataset, Look, Split, match_classes
 from capsjax.errors import UserError
 from capsjax.files import write_file
 from capsjax.runs.folder import RunFolder
+from capsjax.runs.known_images import save_fingerprints
 
 
 def save_dataset_file(dataset: Dataset, folder: RunFolder) -> None:
-  """Writes the classes and the image shape into the folder of a run."""
-  text = json.dumps(_describe(dataset), indent=2) + '\n'
-  write_file(folder.dataset, text)
+  """Writes the classes, the shape and the look of the images, and which."""
+  found = _describe(dataset) | {'look': Look.of(dataset).to_json()}
+  # One line for each value, since the look has many numbers.
+  lines = [f'  {json.dumps(k)}: {json.dumps(v)}' for k, v in found.items()]
+  write_file(folder.dataset, '{\n' + ',\n'.join(lines) + '\n}\n')
+  save_fingerprints(dataset, folder)
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
@@ -58,6 +62,46 @@ def require_same_dataset(dataset: Dataset, folder: RunFolder) -> None:
     )
 
 
+def with_classes_of(folder: RunFolder, dataset: Dataset) -> Dataset:
+  """Numbers the classes of a data set as a run does.
+
+  Args:
+    folder: the folder of the run.
+    dataset: the data set.
+
+  Returns:
+    The data set; as it is if the run has no `dataset.json`.
+
+  Raises:
+    UserError: if the data set has other classes, or the file is damaged.
+  """
+  found = _read(folder)
+  if found is None:
+    return dataset
+  return match_classes(dataset, tuple(found['class_names']))
+
+
+def load_look(folder: RunFolder) -> Look | None:
+  """Returns what the training images of a run look like.
+
+  Args:
+    folder: the folder of the run.
+
+  Returns:
+    The look, or None if the run is older than such records.
+
+  Raises:
+    UserError: if `dataset.json` is damaged.
+  """
+  found = _read(folder)
+  if found is None or 'look' not in found:
+    return None
+  try:
+    return Look.from_json(found['look'])
+  except (KeyError, TypeError, ValueError) as error:
+    raise _damage(folder) from error
+
+
 def load_dataset_file(folder: RunFolder) -> Dataset | None:
   """Returns a stand-in for the data of a run: black images, no memory.
 
@@ -65,23 +109,37 @@ def load_dataset_file(folder: RunFolder) -> Dataset | None:
     folder: the folder of the run.
 
   Returns:
-    The data set, or None if the run has no `dataset.json`.
+    The data set, or None if the run has no `dataset.json`. Its labels are
+    those of the training images, in order.
 
   Raises:
     UserError: if the file is damaged.
   """
-  path = folder.dataset
-  if not path.exists():
+  found = _read(folder)
+  if found is None:
     return None
   try:
-    found = json.loads(path.read_text(encoding='utf-8'))
-    shape = (sum(found['class_sizes']), *found['image_shape'])
-    black = Split(
-      np.broadcast_to(np.uint8(0), shape), np.zeros(shape[0], np.int32)
-    )
-    names = tuple(found['class_names'])
+    sizes, names = found['class_sizes'], tuple(found['class_names'])
+    shape = (sum(sizes), *found['image_shape'])
+    labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    black = Split(np.broadcast_to(np.uint8(0), shape), labels)
     return Dataset(found['name'], black, black, black, len(names), names)
+  except (KeyError, TypeError, ValueError, UserError) as error:
+    raise _damage(folder) from error
+
+
+def _read(folder: RunFolder) -> dict[str, Any] | None:
+  """Returns what the file holds, or None if there is no file."""
+  if not folder.dataset.exists():
+    return None
+  try:
+    found = json.loads(folder.dataset.read_text(encoding='utf-8'))
+    return {'class_names': found['class_names']} | found
   except (KeyError, TypeError, ValueError) as error:
-    raise UserError(
-      f'{path} is damaged: delete it, and the data are read instead'
-    ) from error
+    raise _damage(folder) from error
+
+
+def _damage(folder: RunFolder) -> UserError:
+  return UserError(
+    f'{folder.dataset} is damaged: delete it, and the data are read instead'
+  )

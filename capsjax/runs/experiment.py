@@ -10,11 +10,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from capsjax.data import (
-  Dataset,
-  Split,
-  load_dataset,
-)
+from capsjax.data import Dataset, Split, outline
 from capsjax.errors import UserError, one_line
 from capsjax.examples import DeviceData, Examples, create_make_batch
 from capsjax.layers import capsule_statistics
@@ -24,8 +20,10 @@ from capsjax.runs.parts import (
   classification_loss_name,
   create_examples,
   create_objective,
+  require_fits,
   require_sense,
 )
+from capsjax.runs.reading import choose_images, read_dataset
 from capsjax.training import (
   DEVICE_AXIS,
   Devices,
@@ -92,16 +90,9 @@ class Experiment:
         missing.
     """
     devices = Devices(limit=config.num_devices)
+    require_sense(config)
     if dataset is None:
-      dataset = load_dataset(
-        config.dataset,
-        data_dir=config.data_dir or None,
-        validation_size=config.validation_size,
-        train_size=config.train_size,
-        seed=config.seed,
-        image_size=config.images.size,
-        channels=config.images.channels,
-      )
+      dataset = read_dataset(config)
     examples = create_examples(config, dataset.num_classes)
     steps_per_epoch = len(dataset.train) // config.batch_size
     if not steps_per_epoch:
@@ -115,7 +106,7 @@ class Experiment:
       num_labels=config.num_objects,
       **dataclasses.asdict(config.model),
     )
-    require_sense(config, dataset)
+    require_fits(config, dataset)
     fields = dataclasses.asdict(config.optimizer)
     use_epsilon_hat = fields.pop('use_epsilon_hat')
     schedule = create_schedule(steps_per_epoch=steps_per_epoch, **fields)
@@ -125,7 +116,7 @@ class Experiment:
       examples=examples,
       devices=devices,
       model=model,
-      objective=create_objective(config),
+      objective=create_objective(config, dataset),
       optimizer=freeze(
         create_optimizer(schedule, use_epsilon_hat=use_epsilon_hat),
         config.freeze,
@@ -316,6 +307,19 @@ class Experiment:
       'reconstruction_loss': results.reconstruction_loss,
     }
     return {f'{split}/{name}': number for name, number in numbers.items()}
+
+
+def check_before_reading(config: Config) -> None:
+  """Checks a configuration as far as possible without its images.
+
+  Reading them may take a long download.
+
+  Raises:
+    UserError: if a value of the configuration is invalid.
+  """
+  known = outline(config.dataset)
+  if known is not None:
+    Experiment.create(config, choose_images(known, config)).state_template()
 
 
 def count_parameters(params: Any) -> int:

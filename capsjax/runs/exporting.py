@@ -1,6 +1,5 @@
 """A trained classifier in formats that other programs read without capsjax."""
 
-import importlib.util
 import json
 from typing import Any
 
@@ -9,28 +8,11 @@ import jax.numpy as jnp
 from flax import traverse_util
 from jax import export
 
-from capsjax.errors import UserError
 from capsjax.runs.trained_run import TrainedRun
 from capsjax.runtime import without_source_locations
 from capsjax.version import VERSION
 
 _PLATFORMS = ('cpu', 'cuda', 'tpu')
-# The second is what jax.export serializes with.
-_PACKAGES = ('safetensors', 'flatbuffers')
-
-
-def require_packages() -> None:
-  """Checks that the packages of the extra `export` are installed.
-
-  Raises:
-    UserError: if one is not.
-  """
-  missing = [name for name in _PACKAGES if not importlib.util.find_spec(name)]
-  if missing:
-    raise UserError(
-      f'export needs {" and ".join(missing)}, not installed here: '
-      "pip install 'capsjax[export]'"
-    )
 
 
 def serialize_weights(run: TrainedRun) -> bytes:

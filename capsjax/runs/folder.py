@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from capsjax.errors import UserError
+from capsjax.files import require_local
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +18,16 @@ class RunFolder:
 
   Attributes:
     path: the folder, which may not exist yet.
+
+  Raises:
+    UserError: if the path is an address, such as gs://bucket/run.
   """
 
   path: Path
+
+  def __post_init__(self) -> None:
+    """Refuses addresses, which `Path` would take for folders."""
+    require_local(self.path)
 
   def __str__(self) -> str:
     return str(self.path)
@@ -33,6 +41,11 @@ class RunFolder:
   def dataset(self) -> Path:
     """The description of the data set."""
     return self.path / 'dataset.json'
+
+  @property
+  def fingerprints(self) -> Path:
+    """The fingerprints of the training images."""
+    return self.path / 'fingerprints.npy'
 
   @property
   def metrics(self) -> Path:

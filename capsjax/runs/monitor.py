@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from capsjax.data import Split
+from capsjax.errors import missing_of
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.inference import Inference
 from capsjax.runs.metrics_file import MetricsWriter, NullWriter
@@ -86,7 +87,9 @@ class Monitor:
       if chosen is not None:
         self.best = max(chosen.accuracy, self.best or 0.0)
       is_last = self._plan.is_over(step, self.best)
-      if is_last or config.pictures.every_evaluation:
+      if not missing_of('pages') and (
+        is_last or config.pictures.every_evaluation
+      ):
         self._write_pictures(step, params, self.test)
     return None if chosen is None else chosen.accuracy
 

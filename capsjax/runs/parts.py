@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 
+import numpy as np
+
 from capsjax.data import Dataset
 from capsjax.errors import UserError
 from capsjax.examples import (
@@ -29,11 +31,35 @@ _OBJECTIVES = {
 }
 
 
-def create_objective(config: Config) -> Objective:
-  """Returns the loss function of the configuration's model."""
+def create_objective(config: Config, dataset: Dataset) -> Objective:
+  """Returns the loss function of the configuration's model.
+
+  Args:
+    config: the configuration.
+    dataset: the data, whose training images balance the classes.
+
+  Raises:
+    UserError: if the number of class weights is not the number of classes.
+  """
   function, _ = _OBJECTIVES[config.model_name, config.num_objects]
-  weights = dataclasses.asdict(config.loss) if config.loss else {}
+  weights = dataclasses.asdict(config.loss)
+  weights['class_weights'] = _class_weights(config, dataset)
   return functools.partial(function, **weights)
+
+
+def _class_weights(config: Config, dataset: Dataset) -> tuple[float, ...]:
+  weights, count = config.loss.class_weights, dataset.num_classes
+  if isinstance(weights, str):
+    sizes = np.bincount(dataset.train.labels, minlength=count)
+    # A class without training images needs no weight.
+    return tuple((sizes.sum() / (count * np.maximum(sizes, 1))).tolist())
+  if weights and len(weights) != count:
+    raise UserError(
+      f'loss.class_weights has {len(weights)} numbers, but {dataset.name} has '
+      f'{count} classes: {", ".join(dataset.class_names[:10])}'
+      f'{" and others" if count > 10 else ""}; give one for each, or balanced'
+    )
+  return tuple(map(float, weights))
 
 
 def classification_loss_name(config: Config) -> str:
@@ -42,22 +68,12 @@ def classification_loss_name(config: Config) -> str:
   return name
 
 
-def require_sense(config: Config, dataset: Dataset) -> None:
-  """Checks that fields are consistent with each other and with the data.
-
-  Args:
-    config: the configuration.
-    dataset: the images and labels.
+def require_sense(config: Config) -> None:
+  """Checks that fields are consistent with each other, before data are read.
 
   Raises:
     UserError: if they are not.
   """
-  by_validation = config.select_best_by == 'validation'
-  if config.stop_at_accuracy and by_validation and dataset.validation is None:
-    raise UserError(
-      'stop_at_accuracy needs a validation set; hold images out with '
-      '--config.validation_size=5000, or set --config.select_best_by=test'
-    )
   model = config.model
   has_decoder = isinstance(model, CapsNetConfig) and model.has_decoder
   if config.images.standardize and has_decoder:
@@ -73,6 +89,24 @@ def require_sense(config: Config, dataset: Dataset) -> None:
   if config.num_objects > 1 and config.stream_images:
     raise UserError(
       'pairs need the whole data set on the device; set stream_images=False'
+    )
+
+
+def require_fits(config: Config, dataset: Dataset) -> None:
+  """Checks that the configuration can be trained on the data.
+
+  Args:
+    config: the configuration.
+    dataset: the images and labels.
+
+  Raises:
+    UserError: if it cannot.
+  """
+  by_validation = config.select_best_by == 'validation'
+  if config.stop_at_accuracy and by_validation and dataset.validation is None:
+    raise UserError(
+      'stop_at_accuracy needs a validation set; hold images out with '
+      '--config.validation_size=5000, or set --config.select_best_by=test'
     )
   if config.num_objects > 1 and dataset.image_shape[-1] > 1:
     raise UserError(

@@ -1,13 +1,20 @@
 """Text printed before, during and after training."""
 
 import math
+import platform
+from importlib import metadata
 
+import jax
+
+from capsjax.errors import missing_of
 from capsjax.models import CapsNet
 from capsjax.runs.config import Config, LossConfig
 from capsjax.runs.diagnosis import smaller_steps
 from capsjax.runs.experiment import Experiment, count_parameters
+from capsjax.runs.fields import named_fields
 from capsjax.runs.folder import RunFolder
 from capsjax.training import Plan, Results, TrainState
+from capsjax.version import VERSION
 
 
 def start_summary(
@@ -47,9 +54,31 @@ def start_summary(
     'training': f'{_epochs(config.num_epochs)} of {plan.steps_per_epoch} '
     f'steps, batch {config.batch_size}, {start}',
     'best': _selection(experiment),
+    'pictures': "none without matplotlib: pip install 'capsjax[pages]'"
+    if missing_of('pages')
+    else '',
     'run': f'{folder} (tensorboard --logdir {folder})',
   }
   return '\n'.join(f'{name:9} {text}' for name, text in lines.items() if text)
+
+
+def details(experiment: Experiment) -> str:
+  """Returns what `--verbose` adds: versions, and fields that were set."""
+  names = 'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy'
+  versions = [f'{name} {metadata.version(name)}' for name in names]
+  fields = [
+    f'{field.name}={field.value!r}'
+    for field in named_fields(experiment.config)
+    if field.value != field.default
+  ]
+  lines = {
+    'versions': ', '.join(
+      [f'capsjax {VERSION}', f'Python {platform.python_version()}', *versions]
+    ),
+    'cache': str(jax.config.jax_compilation_cache_dir),
+    'fields': ' '.join(fields),
+  }
+  return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
 
 
 def _selection(experiment: Experiment) -> str:
@@ -95,22 +124,20 @@ def _margin_loss_of_the_blind(config: Config, num_classes: int) -> float:
 
   Assumes that all classes are equally frequent.
   """
-  loss, present = config.loss or LossConfig(), config.num_objects
+  loss, present = config.loss, config.num_objects
+  assert isinstance(loss, LossConfig)  # The others have no margins.
   absent = loss.down_weight * (num_classes - present)
   # The minimum of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
   span = loss.positive_margin - loss.negative_margin
   return span**2 * present * absent / (present + absent)
 
 
-def closing_lines(
-  results: Results, epochs: float, folder: RunFolder, minutes: float
-) -> str:
-  """Returns the final test error, and a command to evaluate the run."""
+def closing_line(results: Results, epochs: float, minutes: float) -> str:
+  """Returns the final test error."""
   return (
     f'test error {results.error:.2f}% (accuracy {100 * results.accuracy:.2f}% '
     f'of {results.count:,} images) after {_epochs(epochs)}; {minutes:.1f} '
-    'minutes\nlook further: python -m capsjax.main evaluate --workdir '
-    f'{folder}'
+    'minutes'
   )
 
 

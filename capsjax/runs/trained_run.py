@@ -12,17 +12,19 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float, Int
 
-from capsjax import ops
-from capsjax.data import Dataset
-from capsjax.errors import UserError
+from capsjax import console, ops
+from capsjax.data import Dataset, match_classes
+from capsjax.errors import UserError, nearest
 from capsjax.examples import Preparation, SingleExamples
 from capsjax.models import CapsNet, ModelOutput
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
+from capsjax.runs.dataset_file import with_classes_of
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.inference import Inference, first
 from capsjax.runs.own_images import batched_images
+from capsjax.runs.reading import read_dataset
 from capsjax.runs.restoring import restore
 from capsjax.training import Results
 
@@ -82,13 +84,16 @@ class TrainedRun:
       dataset: stands in for the data set, which is read if None.
 
     Raises:
-      UserError: if there is no such run or checkpoint.
+      UserError: if there is no such run or checkpoint, or the data have other
+        classes than the run was trained on.
     """
     which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
     folder.require_run()
-    experiment = Experiment.create(
-      config or configuration.load_config(folder.config), dataset
-    )
+    config = config or configuration.load_config(folder.config)
+    has_data = dataset is None
+    if dataset is None:
+      dataset = with_classes_of(folder, read_dataset(config))
+    experiment = Experiment.create(config, dataset)
     restored = restore(
       folder.checkpoints,
       experiment.state_template(),
@@ -98,7 +103,7 @@ class TrainedRun:
     if restored is None:
       raise UserError(f'{folder} has no checkpoint yet; train it first')
     if folder.is_claimed():
-      print(
+      console.say(
         f'{folder} is being trained; reading its checkpoint of step '
         f'{restored.step:,}'
       )
@@ -108,7 +113,7 @@ class TrainedRun:
       folder,
       restored.step,
       experiment.devices.replicate(restored.state.params),
-      has_data=dataset is None,
+      has_data=has_data,
     )
 
   @property
@@ -254,24 +259,29 @@ class TrainedRun:
       dataset: the data set; the one that the run was trained on if None.
 
     Raises:
-      UserError: if the data are not there, or do not fit the network.
+      UserError: if the data are not there, have other classes, or do not fit
+        the network.
     """
-    experiment = self.experiment
-    if dataset is not None:
-      experiment = dataclasses.replace(experiment, dataset=dataset)
-    elif not self.has_data:
-      experiment = Experiment.create(self.config)
-    now, trained = experiment.dataset, self.experiment.dataset
-    if (now.image_shape, now.num_classes) != (
+    if dataset is None and self.has_data:
+      dataset = self.experiment.dataset
+    elif dataset is None:
+      dataset = read_dataset(self.config)
+    trained = self.experiment.dataset
+    if (dataset.image_shape, dataset.num_classes) != (
       trained.image_shape,
       trained.num_classes,
     ):
       raise UserError(
-        f'{now.name} has {now.num_classes} classes and images of '
-        f'{now.image_shape}; the network takes {trained.num_classes} and '
+        f'{dataset.name} has {dataset.num_classes} classes and images of '
+        f'{dataset.image_shape}; the network takes {trained.num_classes} and '
         f'{trained.image_shape}'
       )
-    return experiment.evaluate(self.params, now.test)
+    experiment = self.experiment
+    if dataset is not trained:
+      # Not `self.experiment`, which would hold on to these images.
+      dataset = match_classes(dataset, trained.class_names)
+      experiment = dataclasses.replace(experiment, dataset=dataset)
+    return experiment.evaluate(self.params, dataset.test)
 
   def outputs(self, images: Any) -> ModelOutput:
     """Returns scores, class capsules and reconstructions.
@@ -372,6 +382,8 @@ def parse_checkpoint(name: str) -> Literal['latest', 'best'] | int:
       return known
   if name.isdecimal():
     return int(name)
+  near = nearest(name, names)
+  hint = f'; did you mean {near[0]}?' if near else ''
   raise UserError(
-    f'--checkpoint {name}: must be latest, best, or the number of a step'
+    f'--checkpoint {name}: must be latest, best, or the number of a step{hint}'
   )

@@ -7,18 +7,19 @@ from typing import Any
 
 import jax
 
+from capsjax import console
 from capsjax.data import Dataset
 from capsjax.runs import configuration
 from capsjax.runs.checkpoint import Checkpointer
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import require_same_dataset, save_dataset_file
 from capsjax.runs.diagnosis import diagnosis_line
-from capsjax.runs.experiment import Experiment
+from capsjax.runs.experiment import Experiment, check_before_reading
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.monitor import Monitor
 from capsjax.runs.restoring import best_metric, restore
-from capsjax.runs.summary import closing_lines, start_summary
+from capsjax.runs.summary import closing_line, details, start_summary
 from capsjax.runs.trained_run import parse_checkpoint
 from capsjax.runs.transfer import find_source, transfer
 from capsjax.training import (
@@ -61,11 +62,14 @@ def train_run(
   """
   started = time.monotonic()
   is_primary = jax.process_index() == 0
-  say = _say if is_primary else _be_silent
+  say = console.say if is_primary else _be_silent
+  tell = print if is_primary else _be_silent
   which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
   # Checked early, so that mistakes are reported before the data are read.
   configuration.require_continues(config, folder.config)
   Devices(limit=config.num_devices).share(config.batch_size)
+  if dataset is None:
+    check_before_reading(config)
   source = find_source(config, folder, params)
   experiment = Experiment.create(config, dataset)
   plan, template = create_plan(experiment), experiment.state_template()
@@ -74,7 +78,7 @@ def train_run(
     configuration.require_continues(config, folder.config)
     require_same_dataset(experiment.dataset, folder)
     state, best, loaded = _restore_or_create(
-      experiment, folder, template, which, source, say
+      experiment, folder, template, which, source, tell
     )
     experiment.devices.require_same(int(state.step), 'checkpoints')
     experiment.devices.require_same(
@@ -84,14 +88,16 @@ def train_run(
       with folder.writes_told():
         configuration.save_config(config, folder.config)
         save_dataset_file(experiment.dataset, folder)
+    if is_primary:
+      console.say_detail(details(experiment))
     say(start_summary(experiment, plan, folder, state, loaded=loaded))
     stop = StopRequest() if stop is None else stop
     state, monitor = _train(experiment, plan, folder, state, best, stop)
   step = int(state.step)
   if not plan.is_over(step, monitor.best):
-    say(
+    tell(
       f'stopped after step {step:,} of {plan.num_steps:,}, all saved; to '
-      f'resume: python -m capsjax.main --workdir {workdir}'
+      f'resume: capsjax train --workdir {workdir}'
     )
     return None
   # A run that was already finished is evaluated again, but nothing is written.
@@ -102,7 +108,8 @@ def train_run(
   diagnosis = diagnosis_line(experiment, monitor.diagnosis)
   if diagnosis:
     say(f'capsules   {diagnosis}')
-  say(closing_lines(results, step / plan.steps_per_epoch, folder, minutes))
+  tell(closing_line(results, step / plan.steps_per_epoch, minutes))
+  say(f'look further: capsjax evaluate --workdir {folder}')
   return results
 
 
@@ -127,7 +134,7 @@ def _train(
       initial_step=int(state.step),
       steps_per_epoch=plan.steps_per_epoch,
       batch_size=config.batch_size,
-      enabled=is_primary,
+      enabled=is_primary and not console.is_quiet(),
     ) as progress,
     stop,
   ):
@@ -193,9 +200,9 @@ def create_plan(experiment: Experiment) -> Plan:
   )
 
 
-def _restore_or_create(experiment, folder, template, which, source, say):
+def _restore_or_create(experiment, folder, template, which, source, warn):
   """Returns the state to start from, the best score, and what was loaded."""
-  restored = restore(folder.checkpoints, template, which=which, warn=say)
+  restored = restore(folder.checkpoints, template, which=which, warn=warn)
   if restored is None:
     state = experiment.create_state()
     if source is None:
@@ -205,7 +212,7 @@ def _restore_or_create(experiment, folder, template, which, source, say):
     )
     return state.replace(params=params), None, loaded
   best = best_metric(
-    folder.checkpoints, template, until=restored.step, warn=say
+    folder.checkpoints, template, until=restored.step, warn=warn
   )
   return restored.state, best, ''
 
@@ -218,10 +225,6 @@ def _create_writer(folder, state, plan, is_primary):
     resume_step=int(state.step),
     steps_per_epoch=plan.steps_per_epoch,
   )
-
-
-def _say(line: str) -> None:
-  print(line, flush=True)
 
 
 def _be_silent(line: str) -> None:

@@ -98,7 +98,7 @@ class Metrics:
     sums = jax.tree.map(lambda x: np.asarray(x, np.float64), self)
     if not sums.count:
       raise ValueError('there are no examples to compute metrics from')
-    of_class = np.maximum(sums.confusion.sum(-1), 1)
+    recall = _recall(sums.confusion)
     whole = sums.confusion.astype(int)
     has_shares = (whole != sums.confusion).any()
     return Results(
@@ -107,7 +107,8 @@ class Metrics:
       loss=float(sums.loss / sums.count),
       classification_loss=float(sums.classification_loss / sums.count),
       reconstruction_loss=float(sums.reconstruction_loss / sums.count),
-      class_accuracy=(np.diag(sums.confusion) / of_class).tolist(),
+      balanced_accuracy=float(np.mean([r for r in recall if r is not None])),
+      class_recall=recall,
       confusion=(sums.confusion if has_shares else whole).tolist(),
     )
 
@@ -125,6 +126,14 @@ def _confusion(targets, predicted, weights):
   return jnp.diag(weights @ hits) + mistakes
 
 
+def _recall(confusion: np.ndarray) -> list[float | None]:
+  """Returns the share of each row on the diagonal, None for an empty row."""
+  return [
+    float(row[k] / row.sum()) if row.sum() else None
+    for k, row in enumerate(confusion)
+  ]
+
+
 @dataclasses.dataclass(frozen=True)
 class Results:
   """Means over examples, as plain Python numbers.
@@ -132,10 +141,13 @@ class Results:
   Attributes:
     count: number of examples.
     accuracy: from 0 to 1.
+    balanced_accuracy: the mean of `class_recall` over the classes that have
+      examples, so that rare classes count as much as frequent ones.
     loss: mean of total losses.
     classification_loss: mean margin loss or cross entropy, not scaled.
     reconstruction_loss: mean sum of squared differences, not scaled.
-    class_accuracy: for each class, the share of its examples that were found.
+    class_recall: for each class, the share of its examples that were found;
+      None without examples.
     confusion: counts by true class (row) and predicted class (column), as in
       `Metrics`; each row sums to the number of examples with its class. Entries
       may be fractions if several classes of an example were missed.
@@ -143,10 +155,11 @@ class Results:
 
   count: int
   accuracy: float
+  balanced_accuracy: float
   loss: float
   classification_loss: float
   reconstruction_loss: float
-  class_accuracy: list[float]
+  class_recall: list[float | None]
   confusion: list[list[int | float]]
 
   @property

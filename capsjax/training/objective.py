@@ -1,6 +1,6 @@
 """Training objectives: weighted losses per example."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,8 +17,8 @@ class Losses(NamedTuple):
 
   Attributes:
     total: the loss to minimise.
-    classification: the margin loss, or the cross entropy of a baseline; not
-      scaled.
+    classification: the margin loss, or the cross entropy of a baseline; neither
+      scaled nor weighted by class.
     reconstruction: the sum of squared differences over pixels; not scaled, 0
       without a decoder.
   """
@@ -41,6 +41,7 @@ def capsule_losses(
   down_weight: float = 0.5,
   margin_weight: float = 1.0,
   reconstruction_weight: float = 0.0005,
+  class_weights: Sequence[float] = (),
 ) -> Losses:
   """Computes the margin loss plus weighted reconstruction loss (section 4.1).
 
@@ -55,6 +56,8 @@ def capsule_losses(
     margin_weight: 1 in the paper; 0.05 in the official code, which halves the
       margin loss and averages it over the 10 classes.
     reconstruction_weight: 0.0005 in both.
+    class_weights: one factor of the margin loss per class; () for none. An
+      example of several classes gets their mean.
 
   Returns:
     The losses.
@@ -66,8 +69,9 @@ def capsule_losses(
     negative_margin=negative_margin,
     down_weight=down_weight,
   )
+  weighted = margin_weight * _by_class(margin, batch, class_weights)
   if output.reconstructions is None:
-    return Losses(margin_weight * margin, margin, jnp.zeros_like(margin))
+    return Losses(weighted, margin, jnp.zeros_like(margin))
   if batch.objects is None:
     reconstruction = ops.reconstruction_loss(
       output.reconstructions, batch.images
@@ -77,31 +81,37 @@ def capsule_losses(
     reconstruction = jnp.sum(
       ops.reconstruction_loss(output.reconstructions, batch.objects.images), -1
     )
-  total = margin_weight * margin + reconstruction_weight * reconstruction
+  total = weighted + reconstruction_weight * reconstruction
   return Losses(total, margin, reconstruction)
 
 
-def cross_entropy_losses(output: ModelOutput, batch: Batch) -> Losses:
+def cross_entropy_losses(
+  output: ModelOutput, batch: Batch, *, class_weights: Sequence[float] = ()
+) -> Losses:
   """Computes the softmax cross entropy of a baseline (section 5).
 
   Args:
     output: the model's output, whose scores are logits.
     batch: the targets, one class per example.
+    class_weights: one factor per class; () for none.
 
   Returns:
     The losses, with a reconstruction loss of 0.
   """
   log_probabilities = jax.nn.log_softmax(output.scores, -1)
   cross_entropy = -jnp.sum(batch.targets * log_probabilities, -1)
-  return Losses(cross_entropy, cross_entropy, jnp.zeros_like(cross_entropy))
+  return _without_reconstruction(cross_entropy, batch, class_weights)
 
 
-def sigmoid_losses(output: ModelOutput, batch: Batch) -> Losses:
+def sigmoid_losses(
+  output: ModelOutput, batch: Batch, *, class_weights: Sequence[float] = ()
+) -> Losses:
   """Computes the sigmoid cross entropy for several objects (section 6).
 
   Args:
     output: the output of a baseline, whose scores are logits.
     batch: the targets, 1 for each class that is present.
+    class_weights: as for `capsule_losses`.
 
   Returns:
     The losses, summed over classes, with a reconstruction loss of 0.
@@ -111,4 +121,18 @@ def sigmoid_losses(output: ModelOutput, batch: Batch) -> Losses:
   cross_entropy = -jnp.sum(
     batch.targets * present + (1 - batch.targets) * absent, -1
   )
-  return Losses(cross_entropy, cross_entropy, jnp.zeros_like(cross_entropy))
+  return _without_reconstruction(cross_entropy, batch, class_weights)
+
+
+def _without_reconstruction(losses, batch, class_weights):
+  """Returns the losses of a network that has no decoder."""
+  total = _by_class(losses, batch, class_weights)
+  return Losses(total, losses, jnp.zeros_like(losses))
+
+
+def _by_class(losses, batch, class_weights):
+  """Multiplies the loss of each example by the mean weight of its classes."""
+  if not class_weights:
+    return losses
+  weights = batch.targets @ jnp.asarray(class_weights, batch.targets.dtype)
+  return losses * weights / jnp.sum(batch.targets, -1)

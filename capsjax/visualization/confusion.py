@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Real
 
+from capsjax.visualization.labels import fit_label, text_width
+
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of a cell in inches, and the most classes whose cells show numbers.
+# The side of a cell and the most room for a name, in inches.
 _SIDE = 0.42
+_LONGEST_NAME = 1.6
+_FONT_SIZE = 9.0
+# The most classes whose cells show numbers.
 _MOST_NUMBERS = 20
 
 
@@ -48,7 +53,16 @@ def confusion_figure(
   count = len(confusion)
   names = class_names or [str(k) for k in range(count)]
   shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+  # A cell has room for two lines.
+  names = [
+    fit_label(name, width=_LONGEST_NAME, size=_FONT_SIZE, lines=2)
+    for name in names
+  ]
+  words = [line for name in names for line in name.splitlines()]
+  longest = max(text_width(word, size=_FONT_SIZE) for word in words)
   side = min(_SIDE * count + 1.2, 12)
+  if count <= _MOST_NUMBERS:
+    side += longest
   figure = Figure(figsize=(side, side), layout='constrained')
   axes = figure.add_subplot()
   axes.imshow(shares, cmap='Blues', norm=PowerNorm(0.3, vmin=0, vmax=1))
@@ -58,14 +72,20 @@ def confusion_figure(
     return figure
   axes.set_xticks(range(count), names, parse_math=False)
   axes.set_yticks(range(count), names, parse_math=False)
-  for row, column in np.argwhere(confusion):
+  axes.tick_params(labelsize=_FONT_SIZE)
+  if longest > 0.9 * _SIDE:
+    axes.tick_params(axis='x', labelrotation=90)
+  cells = [(row, column) for row, column in np.argwhere(confusion)]
+  texts = [f'{confusion[place]:.7g}' for place in cells]
+  widest = max((text_width(text, size=1.0) for text in texts), default=1.0)
+  for (row, column), text in zip(cells, texts, strict=True):
     axes.text(
       column,
       row,
-      f'{confusion[row, column]:.7g}',
+      text,
       ha='center',
       va='center',
-      fontsize='small',
+      fontsize=min(_FONT_SIZE, 0.85 * _SIDE / widest),
       color='white' if shares[row, column] > 0.3 else 'black',
     )
   return figure

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from capsjax.visualization.panels import FONT_SIZE
+from capsjax.visualization.labels import fit_parts, text_height
+from capsjax.visualization.panels import GAP, add_axes
 
 if TYPE_CHECKING:
+  import matplotlib.axes
   import matplotlib.figure
+  import matplotlib.image
 
-# The side of an image in inches.
-_SIDE = 1.5
+# The width of an image, and of the colour bar and its labels, in inches.
+_SIDE = 1.4
+_BAR = 0.15
+_BAR_AND_LABELS = 0.9
+_FONT_SIZE = 8.0
 
 
 def coupling_map(
@@ -64,17 +70,18 @@ def coupling_figure(
   *,
   columns: int = 5,
 ) -> 'matplotlib.figure.Figure':
-  """Draws maps over images.
+  """Draws images above their maps.
 
   Args:
     images: images of any range, since they may be standardised. Each is drawn
       in grey, from black at its minimum to white at its maximum.
     maps: results of `coupling_map`.
-    titles: the title of each image.
+    titles: the title of each image. Its lines are joined if they fit on one.
     columns: number of images side by side.
 
   Returns:
-    The figure. All maps share one colour scale, centred at 0.
+    The figure. All maps share one colour scale, centred at 0. A thin line in
+    each map follows the outline of the shape in the image.
 
   Examples:
     >>> import numpy as np
@@ -86,33 +93,60 @@ def coupling_figure(
   """
   from matplotlib.figure import Figure
 
+  heads = [
+    fit_parts(title.splitlines(), width=_SIDE, size=_FONT_SIZE, lines=2)
+    for title in titles
+  ]
+  above = max(text_height(head, size=_FONT_SIZE) for head in heads) + 2 * GAP
+  side = _SIDE * images.shape[1] / images.shape[2]
+  width, height = _SIDE + GAP, above + 2 * side + GAP
   columns = min(columns, len(images))
   rows = math.ceil(len(images) / columns)
   figure = Figure(
-    figsize=(_SIDE * columns + 0.8, (_SIDE + 0.25) * rows),
-    layout='constrained',
+    figsize=(columns * width + _BAR_AND_LABELS, rows * height + GAP)
   )
-  height, width = images.shape[1:3]
-  extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-  panels = figure.subplots(rows, columns, squeeze=False)
-  limit = abs(maps).max()
-  for axes in panels.flat:
+  limit = float(abs(maps).max())
+  for index, head in enumerate(heads):
+    row, column = divmod(index, columns)
+    x, y = column * width + GAP, row * height + above
+    image = images[index].mean(-1)
+    axes = add_axes(figure, x, y, _SIDE, side)
     axes.set_axis_off()
-  for axes, image, share, title in zip(
-    panels.flat, images, maps, titles, strict=False
-  ):
-    axes.imshow(image.mean(-1), cmap='gray', extent=extent)
-    shown = axes.imshow(
-      share,
-      cmap='RdBu_r',
-      vmin=-limit,
-      vmax=limit,
-      alpha=0.6,
-      interpolation='bilinear',
-      extent=extent,
-    )
-    axes.set_title(title, fontsize=FONT_SIZE + 1, parse_math=False)
-  figure.colorbar(
-    shown, ax=panels, label='for the class (red), against it (blue)'
+    axes.imshow(image, cmap='gray')
+    axes.set_title(head, fontsize=_FONT_SIZE, pad=3, parse_math=False)
+    axes = add_axes(figure, x, y + side + GAP, _SIDE, side)
+    shown = _draw_map(axes, image, maps[index], limit)
+  axes = add_axes(
+    figure, columns * width + GAP, above, _BAR, rows * height - above - GAP
   )
+  figure.colorbar(shown, cax=axes)
+  axes.tick_params(labelsize=_FONT_SIZE)
+  axes.set_ylabel('for the class (red), against (blue)', fontsize=_FONT_SIZE)
   return figure
+
+
+def _draw_map(
+  axes: 'matplotlib.axes.Axes',
+  image: Float[np.ndarray, 'h w'],
+  share: Float[np.ndarray, 'rows columns'],
+  limit: float,
+) -> 'matplotlib.image.AxesImage':
+  """Draws a map with the outline of an image; returns what was coloured."""
+  height, width = image.shape
+  axes.set_axis_off()
+  # Opaque, and interpolated before it is coloured: a colour over a grey image,
+  # or between two colours, is not in the colour bar.
+  shown = axes.imshow(
+    share,
+    cmap='RdBu_r',
+    vmin=-limit,
+    vmax=limit,
+    interpolation='bilinear',
+    interpolation_stage='data',
+    extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+  )
+  low, high = image.min(), image.max()
+  if low < high:
+    middle = (low + high) / 2
+    axes.contour(image, levels=[middle], colors='0.25', linewidths=0.7)
+  return shown

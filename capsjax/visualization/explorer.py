@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-from capsjax.visualization.templates import read_page_part, render_page
+from capsjax.visualization.templates import read_page_parts, render_page
 
 
 def explorer_page(
@@ -94,16 +94,13 @@ def explorer_page(
     'testLabels': test_labels.tolist(),
   }
 
-  def part(name):
-    return Markup(read_page_part(name))
-
   return render_page(
     'explorer.html',
     title=title,
     footer=footer,
-    style=part('explorer.css'),
-    script=part('explorer.js'),
-    network=part('network.js'),
+    style=read_page_parts('common.css', 'explorer.css'),
+    script=read_page_parts('explorer.js'),
+    network=read_page_parts('network.js'),
     # Escaped, so that no text in it can look like the end of the script.
     model=Markup(json.dumps(model).replace('<', '\\u003c')),
     weights=weights,

@@ -3,20 +3,25 @@
 This is figure 5 of the paper.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Float, Integer
 
-from capsjax.visualization.panels import FONT_SIZE, draw_grid
+from capsjax.visualization.labels import fit_parts
+from capsjax.visualization.panels import (
+  FONT_SIZE,
+  GAP,
+  cut_into_panels,
+  panels_figure,
+)
 
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image and the height of a block's labels, in inches.
-_SIDE = 0.75
-_WORDS = 0.55
+# The side of an image in inches.
+_SIDE = 0.8
 
 
 def overlay(
@@ -100,13 +105,13 @@ def overlap_figure(
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 5.
   """
-  from matplotlib.figure import Figure
-
   if not len(images):
     raise ValueError('there is no image to show')
-  gray = np.repeat(images, 3, -1)
   is_right = (labels == predictions).all(-1)
-  pictures = {'image': gray, 'its objects': overlay(objects)}
+  pictures = {
+    'image': np.repeat(images, 3, -1),
+    'its objects': overlay(objects),
+  }
   right = pictures | {
     'reconstructed': overlay(by_prediction),
     'absent asked': overlay(by_absent),
@@ -115,58 +120,41 @@ def overlap_figure(
     'as predicted': overlay(by_prediction),
     'as labelled': overlay(by_label),
   }
-
-  def name(pair):
-    return ', '.join(class_names[k] for k in pair)
-
-  def two_lines(between, others):
-    both = zip(labels, others, strict=True)
-    return [f'{name(a)}\n{between} {name(b)}' for a, b in both]
-
-  blocks = [
-    *_blocks(
-      is_right,
-      right,
-      two_lines('asked', absent),
-      columns,
-      f'right ({is_right.sum()})',
-    ),
-    *_blocks(
-      ~is_right,
-      wrong,
-      two_lines('→', predictions),
-      columns,
-      f'wrong ({(~is_right).sum()}): labels → predictions',
-    ),
-  ]
-  height = 4 * _SIDE + _WORDS
-  figure = Figure(
-    figsize=(_SIDE * (columns + 2), height * len(blocks)), layout='constrained'
+  return panels_figure(
+    [
+      *cut_into_panels(
+        np.flatnonzero(is_right),
+        right,
+        _heads(labels, 'asked', absent, class_names),
+        columns=columns,
+        title=f'right ({is_right.sum()})',
+      ),
+      *cut_into_panels(
+        np.flatnonzero(~is_right),
+        wrong,
+        _heads(labels, '→', predictions, class_names),
+        columns=columns,
+        title=f'wrong ({(~is_right).sum()}): labels → predictions',
+      ),
+    ],
+    side=_SIDE,
   )
-  grid = figure.add_gridspec(len(blocks), 1)
-  for index, (title, rows, heads) in enumerate(blocks):
-    axes = figure.add_subplot(grid[index])
-    draw_grid(
-      axes, list(rows.values()), row_labels=list(rows), column_labels=heads
-    )
-    if title:
-      axes.set_title(title, fontsize=FONT_SIZE + 1, parse_math=False)
-  return figure
 
 
-def _blocks(
-  which: Bool[np.ndarray, ' n'],
-  rows: Mapping[str, np.ndarray],
-  heads: Sequence[str],
-  columns: int,
-  title: str,
-) -> list[tuple[str, dict[str, np.ndarray], list[str]]]:
-  """Cuts the chosen images into rows of `columns`, padded with white."""
-  chosen = np.flatnonzero(which)
-  blocks = []
-  for start in range(0, len(chosen), columns):
-    part = chosen[start : start + columns]
-    fill = [(0, columns - len(part)), (0, 0), (0, 0), (0, 0)]
-    cut = {k: np.pad(v[part], fill, constant_values=1) for k, v in rows.items()}
-    blocks.append((title if start == 0 else '', cut, [heads[k] for k in part]))
-  return blocks
+def _heads(
+  labels: Integer[np.ndarray, 'n 2'],
+  between: str,
+  others: Integer[np.ndarray, 'n 2'],
+  names: Sequence[str],
+) -> list[str]:
+  """Returns two classes above two others for each image."""
+  return [
+    _pair(f'{names[a]},', names[b])
+    + '\n'
+    + _pair(f'{between} {names[c]},', names[d])
+    for (a, b), (c, d) in zip(labels, others, strict=True)
+  ]
+
+
+def _pair(*parts: str) -> str:
+  return fit_parts(parts, width=_SIDE - GAP / 2, size=FONT_SIZE, lines=2)

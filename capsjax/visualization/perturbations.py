@@ -1,20 +1,18 @@
 """What each dimension of a class capsule encodes (figure 4 of the paper)."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
-from capsjax.visualization.panels import FONT_SIZE, draw_grid
+from capsjax.visualization.panels import Panel, panels_figure
 
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image and the margins of a panel, in inches.
+# The side of an image in inches.
 _SIDE = 0.3
-_MARGINS = (0.5, 0.6)
 
 
 def perturb_capsules(
@@ -54,7 +52,7 @@ def perturbation_figure(
   offsets: Float[np.ndarray, ' steps'],
   titles: Sequence[str],
   *,
-  columns: int = 5,
+  columns: int = 3,
 ) -> 'matplotlib.figure.Figure':
   """Draws a panel per image, with dimensions by row and offsets by column.
 
@@ -79,25 +77,13 @@ def perturbation_figure(
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 4.
   """
-  from matplotlib.figure import Figure
-
-  number, dim, steps = pictures.shape[:3]
-  columns = min(columns, number)
-  rows = math.ceil(number / columns)
-  aspect = pictures.shape[3] / pictures.shape[4]
-  width = steps * _SIDE + _MARGINS[0]
-  height = dim * _SIDE * aspect + _MARGINS[1]
-  figure = Figure(
-    figsize=(columns * width, rows * height), layout='constrained'
+  number, dim = pictures.shape[:2]
+  row_labels = [f'dim {k}' for k in range(dim)]
+  column_labels = [f'{offset:+.2f}' for offset in offsets]
+  panels = [
+    Panel(list(rows), row_labels, column_labels, title)
+    for rows, title in zip(pictures, titles, strict=True)
+  ]
+  return panels_figure(
+    panels, side=_SIDE, columns=min(columns, number), turned=True
   )
-  for index, title in enumerate(titles):
-    axes = figure.add_subplot(rows, columns, index + 1)
-    draw_grid(
-      axes,
-      list(pictures[index]),
-      row_labels=[f'dim {k}' for k in range(dim)],
-      column_labels=[f'{offset:+.2f}' for offset in offsets],
-    )
-    axes.tick_params(axis='x', labelrotation=90)
-    axes.set_title(title, fontsize=FONT_SIZE + 3, parse_math=False)
-  return figure

@@ -1,20 +1,24 @@
 """Images above their reconstructions (figure 3 of the paper)."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Integer
 
-from capsjax.visualization.panels import FONT_SIZE, draw_grid
+from capsjax.visualization.labels import fit_parts
+from capsjax.visualization.panels import (
+  FONT_SIZE,
+  GAP,
+  cut_into_panels,
+  panels_figure,
+)
 
 if TYPE_CHECKING:
   import matplotlib.figure
 
-# The side of an image and the height of a block's labels, in inches.
+# The side of an image in inches.
 _SIDE = 0.6
-_WORDS = 0.45
 
 
 def reconstruction_figure(
@@ -64,53 +68,40 @@ def reconstruction_figure(
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017, figure 3.
   """
-  from matplotlib.figure import Figure
-
   if not len(images):
     raise ValueError('there is no image to show')
   names = class_names or [str(k) for k in range(1 + max(*labels, *predictions))]
-  right = np.flatnonzero(labels == predictions)
-  wrong = np.flatnonzero(labels != predictions)
-  blocks = []
-  for start in range(0, len(right), columns):
-    chosen = right[start : start + columns]
-    rows = {'image': images, 'reconstruction': by_prediction}
-    blocks.append((chosen, rows, [names[k] for k in labels[chosen]]))
-  for start in range(0, len(wrong), columns):
-    chosen = wrong[start : start + columns]
-    rows = {
-      'image': images,
-      'as predicted': by_prediction,
-      'as labelled': by_label,
-    }
-    heads = [f'{names[labels[k]]} → {names[predictions[k]]}' for k in chosen]
-    blocks.append((chosen, rows, heads))
-
-  heights = [_SIDE * len(rows) + _WORDS for _, rows, _ in blocks]
-  figure = Figure(
-    figsize=(_SIDE * (columns + 2), sum(heights)), layout='constrained'
+  is_right = labels == predictions
+  heads = [
+    _head([names[label]] if is_same else [names[label], f'→ {names[other]}'])
+    for label, other, is_same in zip(labels, predictions, is_right, strict=True)
+  ]
+  right = {'image': images, 'reconstruction': by_prediction}
+  wrong = {
+    'image': images,
+    'as predicted': by_prediction,
+    'as labelled': by_label,
+  }
+  return panels_figure(
+    [
+      *cut_into_panels(
+        np.flatnonzero(is_right),
+        right,
+        heads,
+        columns=columns,
+        title=f'right ({is_right.sum()})',
+      ),
+      *cut_into_panels(
+        np.flatnonzero(~is_right),
+        wrong,
+        heads,
+        columns=columns,
+        title=f'wrong ({(~is_right).sum()}): label → prediction',
+      ),
+    ],
+    side=_SIDE,
   )
-  grid = figure.add_gridspec(len(blocks), 1, height_ratios=heights)
-  for index, (chosen, rows, heads) in enumerate(blocks):
-    axes = figure.add_subplot(grid[index])
-    draw_grid(
-      axes,
-      [_filled(array[chosen], columns) for array in rows.values()],
-      row_labels=list(rows),
-      column_labels=heads,
-    )
-    if index == 0 and len(right):
-      axes.set_title(f'right ({len(right)})', fontsize=FONT_SIZE + 1)
-    if index == math.ceil(len(right) / columns) and len(wrong):
-      axes.set_title(
-        f'wrong ({len(wrong)}): label → prediction', fontsize=FONT_SIZE + 1
-      )
-  return figure
 
 
-def _filled(images, count):
-  """Pads a row with white images."""
-  missing = count - len(images)
-  return np.pad(
-    images, [(0, missing), (0, 0), (0, 0), (0, 0)], constant_values=1
-  )
+def _head(parts: Sequence[str]) -> str:
+  return fit_parts(parts, width=_SIDE - GAP / 2, size=FONT_SIZE)

@@ -5,9 +5,9 @@ import dataclasses
 import io
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from capsjax.visualization.templates import render_page
+from capsjax.visualization.templates import read_page_parts, render_page
 
 if TYPE_CHECKING:
   import matplotlib.figure
@@ -20,7 +20,7 @@ class Table:
   """A table.
 
   Attributes:
-    heads: the column names.
+    heads: the column names; none for a list of names and values.
     rows: one cell per column; numbers are aligned to the right.
 
   Examples:
@@ -30,6 +30,20 @@ class Table:
 
   heads: Sequence[str]
   rows: Sequence[Sequence[object]]
+
+
+class Picture(NamedTuple):
+  """A picture in a page.
+
+  Attributes:
+    url: the `data:` URL of the PNG file.
+    width: the width in pixels.
+    height: the height in pixels.
+  """
+
+  url: str
+  width: int
+  height: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +60,8 @@ class Block:
     >>> from capsjax.visualization import Block, Table
     >>> table = Table(['class', 'error'], [['cat', 25.0], ['dog', 0.0]])
     >>> block = Block('Errors', note='In percent.', table=table)
-    >>> block.image  # the figure, of which there is none
-    ''
+    >>> block.picture is None  # it has no figure
+    True
   """
 
   caption: str = ''
@@ -56,14 +70,15 @@ class Block:
   table: Table | None = None
 
   @property
-  def image(self) -> str:
-    """The figure as a data URL; empty if there is none."""
+  def picture(self) -> Picture | None:
+    """The figure as a picture; None if there is none."""
     if self.figure is None:
-      return ''
+      return None
     file = io.BytesIO()
     self.figure.savefig(file, dpi=_DOTS_PER_INCH, metadata={'Software': None})
     data = base64.b64encode(file.getvalue()).decode('ascii')
-    return f'data:image/png;base64,{data}'
+    width, height = (self.figure.get_size_inches() * _DOTS_PER_INCH).astype(int)
+    return Picture(f'data:image/png;base64,{data}', int(width), int(height))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,5 +125,10 @@ def report_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     True
   """
   return render_page(
-    'report.html', title=title, subtitle=subtitle, sections=sections
+    'report.html',
+    title=title,
+    subtitle=subtitle,
+    sections=sections,
+    style=read_page_parts('common.css', 'report.css'),
+    script=read_page_parts('report.js'),
   )

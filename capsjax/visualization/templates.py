@@ -1,14 +1,22 @@
 """Renders the HTML templates in `pages`."""
 
 from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from markupsafe import Markup
 
 _FOLDER = 'pages'
 
 
-def read_page_part(name: str) -> str:
-  """Returns the text of a file in `pages`."""
+def read_page_parts(*names: str) -> 'Markup':
+  """Returns the joined text of files in `pages`, which is not escaped."""
+  from markupsafe import Markup
+
   folder = resources.files('capsjax.visualization') / _FOLDER
-  return (folder / name).read_text(encoding='utf-8')
+  return Markup(
+    ''.join((folder / n).read_text(encoding='utf-8') for n in names)
+  )
 
 
 def render_page(name: str, **values: object) -> str:

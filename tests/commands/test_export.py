@@ -194,6 +194,6 @@ def without(package, *words):
 def test_a_missing_package_is_told(package, workdir, tmp_path):
   words = ('export', '--workdir', workdir, '--output', tmp_path / 'out')
   refusal = beside(without, package, *words).refusal
-  assert f'needs {package},' in refusal
+  assert f'needs {package};' in refusal
   assert "pip install 'capsjax[export]'" in refusal
   assert not (tmp_path / 'out').exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from capsjax.data.folder import load_folder
 from capsjax.runs.trained_run import TrainedRun
 from tests.running import TINY_NETWORK, capsjax
 
@@ -227,9 +228,84 @@ def test_a_run_does_not_go_on_with_other_pictures(
   assert 'continued after step' in done.out
 
 
+@pytest.mark.parametrize('command', ['evaluate', 'reconstruct', 'report'])
+def test_pictures_of_other_classes_are_not_evaluated(
+  trained, pictures, tmp_path, command
+):
+  other = shutil.copytree(pictures, tmp_path / 'pictures')
+  (other / 'hole').rename(other / 'dent')
+  words = ('--workdir', trained[0], f'--config.data_dir={other}')
+  refusal = capsjax(command, *words, '--output', tmp_path / 'out').refusal
+  assert 'it has dent and lacks hole' in refusal
+  assert not (tmp_path / 'out').exists()
+
+
+def test_who_was_trained_on_is_counted(trained, pictures, tmp_path):
+  """With more pictures in a folder, another test split is drawn."""
+  other = shutil.copytree(pictures, tmp_path / 'pictures')
+  for name in ('moon', 'hole'):
+    for number in range(5):
+      with Image.open(other / name / f'{number}.png') as image:
+        image.rotate(180).save(other / name / f'new{number}.png')
+  run = TrainedRun.open(trained[0])
+  known = {image.tobytes() for image in run.experiment.dataset.train.images}
+  test = load_folder(data_dir=other, image_size=20).test
+  expected = sum(image.tobytes() in known for image in test.images)
+  assert 0 < expected < len(test)
+  found = []
+  for folder in (pictures, other):
+    words = ('--workdir', trained[0], '--output', tmp_path)
+    done = capsjax('evaluate', *words, f'--config.data_dir={folder}')
+    assert done.status == 0, done.err
+    record = json.loads((tmp_path / 'evaluation.json').read_text())
+    found.append((record['trained_on'], 'were trained on' in done.out))
+  assert found == [(0, False), (expected, True)]
+  assert (
+    f'{expected} of the {len(test)} test images were trained on' in done.out
+  )
+
+
+def test_the_first_test_images_are_of_all_classes(trained, pictures):
+  run = TrainedRun.open(trained[0])
+  shown = run.experiment.dataset
+  read = load_folder(data_dir=pictures, image_size=20)
+  assert len(set(shown.test.labels[:6])) == 2
+  assert read.test.labels.tolist() == [0] * 6 + [1] * 6
+  # The same images with the same labels, and the same metrics.
+  pairs = [
+    sorted((i.tobytes(), k) for i, k in zip(s.images, s.labels, strict=True))
+    for s in (shown.test, read.test)
+  ]
+  assert pairs[0] == pairs[1]
+  np.testing.assert_array_equal(shown.train.images, read.train.images)
+  found, expected = run.evaluate(), run.evaluate(read)
+  assert found.confusion == expected.confusion
+  assert found.accuracy == expected.accuracy
+  assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+
+
+def test_runs_from_before_these_records(trained, pictures, tmp_path):
+  workdir = shutil.copytree(trained[0], tmp_path / 'run')
+  (workdir / 'fingerprints.npy').unlink()
+  record = json.loads((workdir / 'dataset.json').read_text())
+  del record['look']
+  (workdir / 'dataset.json').write_text(json.dumps(record))
+  words = ('--workdir', workdir, '--pictures', pictures / 'hole')
+  done = capsjax('predict', *words)
+  assert done.status == 0 and not done.err, done.err
+  done = capsjax('evaluate', '--workdir', workdir)
+  assert done.status == 0, done.err
+  found = json.loads((workdir / 'evaluation.json').read_text())
+  assert found['trained_on'] is None
+
+
 @pytest.mark.parametrize(
   ('content', 'hint'),
-  [(None, 'does not exist'), ('', 'no PNG'), (b'no', 'neither PNG nor JPEG')],
+  [
+    (None, 'does not exist'),
+    ('', 'no pictures (PNG, JPEG'),
+    (b'no', 'not PNG, JPEG'),
+  ],
 )
 def test_what_cannot_be_predicted_is_named(trained, tmp_path, content, hint):
   path = tmp_path / 'it.png'

@@ -78,6 +78,8 @@ def test_a_report_of_one_run(drawn, trained):
     *('Reconstructions', 'Perturbations', 'Couplings', 'Configuration'),
   ):
     assert f'>{title}</h2>' in page
+  assert '<th scope="row">test error</th>' in page
+  assert not re.search(r'<th[^>]*></th>', page)
   images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
   assert len(images) == 7
   for image in images:
@@ -198,7 +200,7 @@ def test_one_run_at_a_time_but_for_reports(tmp_path):
   words = ('--workdir', tmp_path, '--workdir', tmp_path / 'other')
   status, _, err = capsjax('perturb', *words)
   assert status == 2
-  assert 'takes one --workdir' in err
+  assert 'give --workdir only once' in err
   status, _, err = capsjax('report', *words, '--checkpoint', 'best')
   assert status == 2
   assert 'no --checkpoint' in err
@@ -207,7 +209,7 @@ def test_one_run_at_a_time_but_for_reports(tmp_path):
 def test_the_command_comes_first(tmp_path):
   status, _, err = capsjax('--workdir', tmp_path, 'evaluate')
   assert status == 2
-  assert 'put the command first: evaluate' in err
+  assert 'put the command first: capsjax evaluate' in err
 
 
 def test_the_range_of_a_perturbation_must_make_sense(trained):

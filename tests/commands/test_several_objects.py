@@ -58,7 +58,7 @@ def test_pairs_of_images_are_trained_on_and_counted(trained, evaluation):
   # A pair is correct only if both digits are found, so single digits are found
   # more often.
   found = np.diag(record['confusion']) / by_class
-  np.testing.assert_allclose(record['class_accuracy'], found)
+  np.testing.assert_allclose(record['class_recall'], found)
   assert record['accuracy'] < np.average(found, weights=by_class) < 1
 
 

@@ -7,8 +7,13 @@ from capsjax.data import (
   Dataset,
   Split,
   hold_out,
+  limit_training,
+  match_classes,
+  mix_classes,
 )
-from capsjax.data.dataset import checked_split, limit_training
+from capsjax.data.dataset import ARRAYS, checked_split
+from capsjax.errors import UserError
+from tests.running import beside
 
 
 def make_split(count, size=(4, 3), start=0):
@@ -148,3 +153,103 @@ def test_all_training_images_are_left_by_0_and_by_their_number():
 def test_more_training_images_than_there_are_is_refused(user_error):
   with user_error('train_size=21', 'toy has 20 training images'):
     limit_training(make_dataset(), train_size=21, seed=0)
+
+
+def refused(images, labels):
+  """Returns why a data set of such a split is refused."""
+  split = Split(images, labels)
+  try:
+    Dataset('toy', split, split, None, 3)
+  except UserError as error:
+    return str(error)
+
+
+IMAGES, LABELS = np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.int32)
+
+
+@pytest.mark.parametrize(
+  ('images', 'labels', 'trouble'),
+  [
+    (IMAGES / 255, LABELS, 'images are float64'),
+    (IMAGES[..., 0], LABELS, 'of shape (3, 4, 4)'),
+    (IMAGES, LABELS + 1, 'run from 1 to 3, but must lie in 0 to 2'),
+    (IMAGES, LABELS - 1, 'run from -1 to 1'),
+    (IMAGES, LABELS[:2], 'one for each image'),
+    (IMAGES, np.eye(3, dtype=np.int32), 'of shape (3, 3)'),
+    (IMAGES, LABELS.astype(np.int64), 'labels are int64'),
+    (IMAGES, LABELS, None),
+  ],
+)
+def test_a_data_set_made_by_hand_is_checked(images, labels, trouble):
+  # In a process without the checks of annotations, as users have it.
+  told = beside(refused, images, labels)
+  assert told is None if trouble is None else trouble in told
+
+
+def test_classes_get_the_numbers_of_other_data():
+  names = ('one', 'two', 'zero')
+  dataset = Dataset(
+    'toy',
+    Split(IMAGES, np.int32([0, 1, 2])),
+    Split(IMAGES, np.int32([2, 2, 0])),
+    Split(IMAGES, np.int32([1, 0, 0])),
+    3,
+    ('zero', 'one', 'two'),
+  )
+  matched = match_classes(dataset, names)
+  assert matched.class_names == names
+  for name, split in dataset.splits.items():
+    old = [dataset.class_names[label] for label in split.labels]
+    new = [names[label] for label in matched.splits[name].labels]
+    assert old == new
+  assert match_classes(matched, names) is matched
+
+
+@pytest.mark.parametrize(
+  ('names', 'trouble'),
+  [
+    (('zero', 'one', 'too'), 'has two and lacks too'),
+    (('zero', 'one', 'two', 'three'), 'it lacks three;'),
+    (('zero', 'one'), 'it has two;'),
+    (('0', '1', '2'), 'has zero, one, two and lacks 0, 1, 2'),
+  ],
+)
+def test_other_classes_are_refused(user_error, names, trouble):
+  split = Split(IMAGES, LABELS)
+  dataset = Dataset('toy', split, split, None, 3, ('zero', 'one', 'two'))
+  with user_error('toy has other classes', trouble):
+    match_classes(dataset, names)
+
+
+def test_arrays_without_names_are_numbered_alike(user_error):
+  split, names = Split(IMAGES, LABELS), ('zero', 'one', 'two')
+  matched = match_classes(Dataset(ARRAYS, split, split, None, 3), names)
+  assert matched.class_names == names
+  assert matched.test.labels.tolist() == [0, 1, 2]
+  with user_error('other classes'):
+    match_classes(Dataset('folder', split, split, None, 3), names)
+
+
+def test_a_sorted_test_split_is_mixed():
+  sorted_split = make_split(60)
+  by_seed = [
+    mix_classes(make_dataset(test=sorted_split), seed=seed)
+    for seed in (0, 0, 1)
+  ]
+  for mixed in by_seed:
+    # Images stay with their labels.
+    np.testing.assert_array_equal(
+      mixed.test.images[:, 0, 0, 0], mixed.test.labels
+    )
+    assert sorted(mixed.test.labels) == sorted_split.labels.tolist()
+    np.testing.assert_array_equal(mixed.train.labels, make_split(20).labels)
+  orders = [mixed.test.labels.tolist() for mixed in by_seed]
+  assert orders[0] == orders[1] != orders[2]
+  assert orders[0] != sorted(orders[0])
+
+
+def test_a_mixed_test_split_stays():
+  split = make_split(10)
+  split = Split(split.images[::-1], split.labels[::-1])
+  dataset = make_dataset(test=split)
+  assert mix_classes(dataset, seed=0) is dataset

@@ -42,7 +42,7 @@ def test_a_test_that_is_drawn_does_not_depend_on_the_seed(
 
 @pytest.mark.parametrize(
   ('name', 'missing'),
-  [('affnist', 'affNIST is not in'), ('folder', 'no PNG or JPEG files')],
+  [('affnist', 'affNIST is not in'), ('folder', 'no pictures')],
 )
 def test_files_that_only_the_user_has_are_asked_for(
   tmp_path, write_idx_set, user_error, name, missing
@@ -96,7 +96,15 @@ def test_pictures_of_a_folder_are_given_a_form_and_a_seed(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['digits', 'mnist', 'cifar10'])
-@pytest.mark.parametrize('option', [{'image_size': 32}, {'channels': 1}])
+@pytest.mark.parametrize(
+  'option',
+  [
+    {'image_size': 32},
+    {'image_size': (20, 30)},
+    {'channels': 1},
+    {'background': 9},
+  ],
+)
 def test_other_sets_keep_their_form(tmp_path, user_error, name, option):
   with user_error('images.size', 'images.channels', 'dataset=folder', name):
     load_dataset(name, data_dir=tmp_path, **option)

@@ -52,7 +52,7 @@ def test_an_installed_package_has_them(tmp_path):
   site = tmp_path / 'site'
   shutil.copytree(REPOSITORY / 'capsjax', site / 'capsjax')
   shutil.copytree(REPOSITORY / 'configs', site / 'capsjax' / 'configs')
-  done = installed(site, 'train', '--config', 'digits', '--help-config')
+  done = installed(site, 'config', 'digits')
   assert done.returncode == 0, done.stderr
   listed = installed(site, 'configs')
   assert listed.returncode == 0, listed.stderr

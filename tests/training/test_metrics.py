@@ -40,7 +40,9 @@ def test_confusion_and_accuracy():
   results = metrics.compute()
   assert results.count == 3
   assert results.confusion == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
-  assert results.class_accuracy == [1, 0.5, 0]
+  # The last class has no examples but padding.
+  assert results.class_recall == [1, 0.5, None]
+  assert results.balanced_accuracy == 0.75
   assert results.accuracy == pytest.approx(2 / 3)
   assert results.error == pytest.approx(100 / 3)
   assert results.loss == 3
@@ -109,10 +111,25 @@ def test_confusion_of_any_number_of_labels(num_labels):
     sum(k in np.argsort(-scores[n])[:num_labels] for n in range(50) if t[n])
     for k, t in enumerate(targets.T)
   ]
-  np.testing.assert_allclose(
-    results.class_accuracy, found / of_class, atol=1e-6
-  )
-  assert min(results.class_accuracy) > 0 and max(results.class_accuracy) < 1
+  np.testing.assert_allclose(results.class_recall, found / of_class, atol=1e-6)
+  assert min(results.class_recall) > 0 and max(results.class_recall) < 1
+  assert results.balanced_accuracy == pytest.approx(np.mean(found / of_class))
+
+
+def test_a_frequent_class_does_not_hide_a_rare_one():
+  sklearn = pytest.importorskip('sklearn.metrics')
+  rng = np.random.default_rng(5)
+  labels = rng.choice(3, 200, p=[0.9, 0.08, 0.02])
+  scores = rng.random((200, 3)) + [0.8, 0, 0]
+  results = metrics_of(
+    scores, np.eye(3)[labels], np.ones(200), np.zeros(200)
+  ).compute()
+  predicted = np.float32(scores).argmax(1)
+  expected = sklearn.balanced_accuracy_score(labels, predicted)
+  assert results.balanced_accuracy == pytest.approx(expected)
+  recall = sklearn.recall_score(labels, predicted, average=None)
+  np.testing.assert_allclose(results.class_recall, recall)
+  assert results.balanced_accuracy < results.accuracy - 0.2
 
 
 def test_a_pair_that_is_found_is_no_confusion():
@@ -216,3 +233,42 @@ def test_sigmoid_losses_of_two_objects():
   np.testing.assert_allclose(losses.total, expected, rtol=1e-5)
   np.testing.assert_allclose(losses.classification, expected, rtol=1e-5)
   assert not losses.reconstruction.any()
+
+
+def outputs_for_weights():
+  rng = np.random.default_rng(3)
+  labels = rng.choice(3, 12, p=[0.6, 0.3, 0.1])
+  labels[:3] = 0, 1, 2
+  scores = jnp.asarray(rng.random((12, 3)), jnp.float32)
+  images = jnp.asarray(rng.random((12, 2, 2, 1)), jnp.float32)
+  targets = jnp.asarray(np.eye(3)[labels], jnp.float32)
+  output = ModelOutput(scores, reconstructions=images / 2)
+  return output, Batch(images, targets, jnp.ones(12)), labels
+
+
+@pytest.mark.parametrize(
+  'losses_of', [capsule_losses, cross_entropy_losses, sigmoid_losses]
+)
+def test_class_weights_multiply_the_classification_loss(losses_of):
+  output, batch, labels = outputs_for_weights()
+  plain = losses_of(output, batch)
+  weighted = losses_of(output, batch, class_weights=(0.5, 2.0, 7.0))
+  for name in ('classification', 'reconstruction'):
+    np.testing.assert_array_equal(getattr(weighted, name), getattr(plain, name))
+  for n, label in enumerate(labels):
+    other = plain.total[n] - plain.classification[n]
+    expected = other + (0.5, 2.0, 7.0)[label] * plain.classification[n]
+    assert weighted.total[n] == pytest.approx(float(expected), rel=1e-5)
+  same = losses_of(output, batch, class_weights=(1.0, 1.0, 1.0))
+  np.testing.assert_allclose(same.total, plain.total, rtol=1e-6)
+
+
+@pytest.mark.parametrize('losses_of', [capsule_losses, sigmoid_losses])
+def test_an_image_of_two_classes_has_their_mean_weight(losses_of):
+  output = ModelOutput(jnp.array([[0.3, 0.6, 0.8]]))
+  batch = Batch(
+    jnp.zeros((1, 2, 2, 1)), jnp.array([[1.0, 0.0, 1.0]]), jnp.ones(1)
+  )
+  plain = losses_of(output, batch).total
+  weighted = losses_of(output, batch, class_weights=(1.0, 50.0, 5.0)).total
+  np.testing.assert_allclose(weighted, 3 * plain, rtol=1e-6)

@@ -1,5 +1,6 @@
 """A real browser for testing the pages."""
 
+import os
 import shutil
 
 import pytest
@@ -12,10 +13,14 @@ def browser():
   binary = next(filter(None, map(shutil.which, BROWSERS)), None)
   driver = shutil.which('chromedriver')
   if binary is None or driver is None:
-    pytest.skip(
+    missing = (
       'no Chromium with its driver; on Debian: apt install chromium '
       'chromium-driver'
     )
+    # Continuous integration must not pass by skipping.
+    if os.environ.get('CI'):
+      pytest.fail(missing)
+    pytest.skip(missing)
   from selenium import webdriver
 
   options = webdriver.ChromeOptions()

@@ -1,5 +1,6 @@
 """The explorer in a real browser, compared with the JAX model."""
 
+import functools
 import time
 
 import jax
@@ -12,6 +13,7 @@ from capsjax import visualization
 from capsjax.data import load_dataset
 from capsjax.examples import scale_images
 from capsjax.models import create_model
+from tests.visualization import pages
 
 MODELS = {
   'paper': {'num_types': 4, 'conv_features': 16},
@@ -161,11 +163,13 @@ def test_a_test_image_is_shown_by_number_and_by_thumbnail(explorer):
   explorer.wait('explorer.isIdle()')
   np.testing.assert_allclose(explorer.state()['pixels'], pixels, atol=1e-6)
   thumbnail = explorer.browser.find_element(
-    'css selector', '#thumbnails button:nth-child(3)'
+    'css selector', '#thumbnails label:nth-child(3) input'
   )
   assert 'test image 2' in thumbnail.get_attribute('aria-label')
-  thumbnail.send_keys(Keys.ENTER)
+  thumbnail.send_keys(Keys.SPACE)
   explorer.wait('document.getElementById("test-image").value === "2"')
+  thumbnail.send_keys(Keys.ARROW_RIGHT)
+  explorer.wait('document.getElementById("test-image").value === "3"')
 
 
 def test_a_slider_moves_the_reconstruction_by_keyboard(explorer):
@@ -205,6 +209,7 @@ def test_a_drawing_is_classified_and_centred(explorer):
 
   explorer.find('clear').click()
   explorer.wait('explorer.state.pixels.every((x) => x === 0)')
+  explorer.script('window.scrollTo(0, 0)')
   canvas = explorer.find('drawing')
   # A stroke in the upper left quarter, which should be moved to the middle.
   draw = ActionChains(explorer.browser)
@@ -230,6 +235,54 @@ def test_a_drawing_is_classified_and_centred(explorer):
   explorer.find('centre').click()
 
 
+def test_a_stroke_is_as_thick_as_in_mnist(explorer):
+  from selenium.webdriver import ActionChains
+
+  explorer.find('clear').click()
+  explorer.script('window.scrollTo(0, 0)')
+  draw = ActionChains(explorer.browser)
+  draw.move_to_element_with_offset(explorer.find('drawing'), 0, -100)
+  # A digit is about so high.
+  draw.click_and_hold().move_by_offset(0, 200).release().perform()
+  explorer.wait('explorer.isIdle() && explorer.state.winner >= 0')
+  height, width = explorer.images.shape[1:3]
+  thickness = explorer.pixels()[height // 2, :, 0].sum() * 28 / width
+  # From the median to the upper twentieth of MNIST's test images, measured by
+  # the distance transform.
+  assert 2.4 < thickness < 3.9
+
+
+def test_after_clear_there_is_no_class(explorer):
+  from selenium.webdriver.common.keys import Keys
+
+  explorer.find('thumbnails').find_element('css selector', 'input').send_keys(
+    Keys.SPACE
+  )
+  explorer.wait('explorer.isIdle() && explorer.state.winner >= 0')
+  explorer.find('clear').click()
+  explorer.wait('explorer.state.pixels.every((x) => x === 0)')
+  # Nor does a slider bring back what was there.
+  explorer.find('dimension-0').send_keys(Keys.END)
+  explorer.wait('explorer.isIdle()')
+  assert explorer.find('status').text == 'Nothing is drawn.'
+  assert not explorer.script(
+    'document.querySelectorAll(".winner, input[name=class]:checked, '
+    'input[name=thumbnail]:checked").length'
+  )
+  lengths = explorer.browser.find_elements('css selector', '.length')
+  assert {length.text for length in lengths} == {'–'}
+  assert explorer.find('decoded').text == ''
+  drawn = explorer.script(
+    """(() => {
+      const canvas = document.getElementById('reconstruction');
+      const {width, height} = canvas;
+      const {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+      return data.filter((value, k) => k % 4 < 3 && value).length;
+    })()"""
+  )
+  assert drawn == 0
+
+
 def test_drawing_by_keyboard(explorer):
   from selenium.webdriver.common.keys import Keys
 
@@ -239,6 +292,104 @@ def test_drawing_by_keyboard(explorer):
   canvas.send_keys(Keys.SPACE, Keys.ARROW_DOWN * 8, Keys.SPACE)
   explorer.wait('explorer.state.pixels.some((x) => x > 0.9)')
   assert 'Pen up, at 50% from the left' in explorer.find('pen').text
+
+
+def test_tab_goes_from_the_drawing_to_the_sliders(explorer):
+  from selenium.webdriver import ActionChains
+  from selenium.webdriver.common.keys import Keys
+
+  explorer.script('document.activeElement.blur()')
+  explorer.script('window.getSelection().empty()')
+  explorer.find('drawing').click()
+  explorer.wait('explorer.isIdle() && explorer.state.winner >= 0')
+  passed = []
+  for _ in range(9):
+    passed.append(
+      explorer.script(
+        'document.activeElement.id || document.activeElement.name'
+      )
+    )
+    ActionChains(explorer.browser).send_keys(Keys.TAB).perform()
+  winner = explorer.state()['winner']
+  assert passed == [
+    *('drawing', 'clear', 'centre', 'test-image', 'thumbnail'),
+    *(f'class-{winner}', 'reset', 'dimension-0', 'dimension-1'),
+  ]
+
+
+def test_everything_has_a_name_for_a_screen_reader(explorer):
+  tree = explorer.browser.execute_cdp_cmd('Accessibility.getFullAXTree', {})
+  names = {}
+  for node in tree['nodes']:
+    role = node.get('role', {}).get('value')
+    names.setdefault(role, []).append(node.get('name', {}).get('value'))
+  assert names['meter'] == [f'length of class <{k}>' for k in range(10)]
+  for role in ('button', 'checkbox', 'radio', 'slider', 'spinbutton', 'image'):
+    assert all(names[role]), role
+  # An output element is announced at every change, which would be all of them.
+  assert len(names['status']) == 2
+
+
+@pytest.fixture
+def screen(explorer):
+  """Shows the page on a screen that the test chooses."""
+  yield functools.partial(pages.emulate, explorer.browser)
+  pages.end_emulation(explorer.browser)
+
+
+@pytest.mark.parametrize('scheme', pages.SCHEMES)
+@pytest.mark.parametrize('width', pages.WIDTHS)
+def test_the_page_fits_the_screen_and_can_be_used_by_everybody(
+  explorer, screen, width, scheme, tmp_path
+):
+  screen(width, scheme)
+  assert pages.too_wide(explorer.browser) <= 0
+  assert not pages.violations(explorer.browser)
+  explorer.script('window.scrollTo(0, 0)')
+  path = tmp_path / 'explorer.png'
+  assert explorer.browser.save_screenshot(path)
+  ground = np.asarray(Image.open(path).convert('L'))[3, 3]
+  assert ground > 200 if scheme == 'light' else ground < 50
+
+
+@pytest.mark.parametrize('scheme', pages.SCHEMES)
+def test_the_edges_of_fields_can_be_seen(explorer, screen, scheme):
+  screen(1280, scheme)
+  colors = explorer.script(
+    """[...document.querySelectorAll(
+      'button, input[type=number], #drawing, #reconstruction')].map((field) => [
+      getComputedStyle(field).borderTopColor,
+      getComputedStyle(field.closest('section')).backgroundColor])"""
+  )
+  assert len(colors) == 5
+  for border, ground in colors:
+    assert pages.contrast(border, ground) >= 3
+
+
+@pytest.mark.parametrize('width', pages.WIDTHS)
+def test_the_reconstruction_is_in_view_while_a_slider_moves(
+  explorer, screen, width
+):
+  height = 480  # so that not all sliders are in view at once
+  screen(width, 'light', height)
+  explorer.script('document.activeElement.blur()')
+  explorer.script('window.scrollTo(0, 0)')
+  dimensions = range(explorer.script('explorer.model.capsuleDim'))
+  for dimension in (*dimensions, *reversed(dimensions)):
+    explorer.script(f'document.getElementById("dimension-{dimension}").focus()')
+    canvas, slider, is_on_top = explorer.script(
+      """((slider) => {
+        const canvas = document.getElementById('reconstruction');
+        const box = slider.getBoundingClientRect();
+        const found = document.elementFromPoint(
+          box.x + box.width / 2, box.y + box.height / 2);
+        return [canvas.getBoundingClientRect(), box, found === slider];
+      })(document.activeElement)"""
+    )
+    assert is_on_top, (dimension, canvas, slider)
+    for box in (canvas, slider):
+      assert box['top'] >= 0 and box['bottom'] <= height
+    assert canvas['width'] >= 100
 
 
 def test_names_are_not_taken_for_html(explorer):
@@ -253,30 +404,3 @@ def test_nothing_is_fetched_and_nothing_is_wrong(explorer):
   )
   assert not [name for name in fetched if not name.startswith('blob:')]
   assert not explorer.logs()
-
-
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('size', [(360, 740), (1200, 1000)])
-def test_the_page_fits_the_window_and_its_colors(
-  explorer, size, scheme, tmp_path
-):
-  width, height = size
-  device = {'width': width, 'height': height, 'deviceScaleFactor': 1}
-  # Browser windows have a minimum width; emulated devices do not.
-  explorer.browser.execute_cdp_cmd(
-    'Emulation.setDeviceMetricsOverride', {**device, 'mobile': True}
-  )
-  explorer.browser.execute_cdp_cmd(
-    'Emulation.setEmulatedMedia',
-    {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]},
-  )
-  assert explorer.script('window.innerWidth') == width
-  overflow = explorer.script(
-    'document.documentElement.scrollWidth - window.innerWidth'
-  )
-  assert overflow <= 0
-  path = tmp_path / 'explorer.png'
-  assert explorer.browser.save_screenshot(path)
-  ground = np.asarray(Image.open(path).convert('L'))[3, 3]
-  assert ground > 200 if scheme == 'light' else ground < 50
-  explorer.browser.execute_cdp_cmd('Emulation.clearDeviceMetricsOverride', {})

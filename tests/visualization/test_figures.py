@@ -211,20 +211,56 @@ def test_a_name_may_be_what_matplotlib_takes_for_mathematics():
     assert png(figure)
 
 
-def test_couplings_are_drawn_over_their_images():
+def couplings():
   # With the range of standardised images.
   images = 4 * np.random.default_rng(5).random((3, 8, 8, 1)) - 2
-  maps = np.random.default_rng(6).random((3, 2, 2))
+  maps = np.random.default_rng(6).random((3, 2, 2)) - 0.5
   figure = visualization.coupling_figure(
     images, maps, ['a', 'b', 'c'], columns=2
   )
-  titles = [axes.get_title() for axes in figure.axes[:4]]
-  assert titles == ['a', 'b', 'c', '']
-  image, share = figure.axes[2].get_images()
-  np.testing.assert_array_equal(image.get_array(), images[2, ..., 0])
-  assert image.get_clim() == (images[2].min(), images[2].max())
-  np.testing.assert_array_equal(share.get_array(), maps[2])
-  assert share.get_extent() == image.get_extent()
+  return figure, images, maps
+
+
+def test_every_image_stands_above_its_map():
+  figure, images, maps = couplings()
+  *panels, bar = figure.axes
+  assert [axes.get_title() for axes in panels] == ['a', '', 'b', '', 'c', '']
+  assert bar.get_ylabel().startswith('for the class')
+  for index in range(3):
+    upper, lower = panels[2 * index : 2 * index + 2]
+    (image,), (share,) = upper.get_images(), lower.get_images()
+    np.testing.assert_array_equal(image.get_array(), images[index, ..., 0])
+    assert image.get_clim() == (images[index].min(), images[index].max())
+    np.testing.assert_array_equal(share.get_array(), maps[index])
+    assert share.get_extent() == image.get_extent()
+    assert share.get_clim() == (-abs(maps).max(), abs(maps).max())
+    above, below = upper.get_position(), lower.get_position()
+    assert (above.x0, above.x1) == (below.x0, below.x1)
+    assert above.y0 > below.y1
+
+
+def test_the_colours_of_a_map_are_those_of_its_colour_bar():
+  figure, _, _ = couplings()
+  *panels, bar = figure.axes
+  for axes in panels[1::2]:
+    for line in axes.collections:  # the outline of the image
+      line.remove()
+  pixels = visualization.figure_pixels(figure).astype(int)
+
+  def inside(axes):
+    box = axes.get_window_extent()
+    top = pixels.shape[0] - box.y1
+    return pixels[
+      round(top) + 2 : round(top + box.height) - 2,
+      round(box.x0) + 2 : round(box.x1) - 2,
+    ].reshape(-1, 3)
+
+  scale = np.unique(inside(bar), axis=0)
+  assert len(scale) > 100
+  for axes in panels[1::2]:
+    found = np.unique(inside(axes), axis=0)
+    distances = abs(found[:, None] - scale[None]).max(-1).min(-1)
+    assert len(found) > 20 and distances.max() <= 3
 
 
 def test_a_figure_as_pixels_is_the_one_that_is_written():

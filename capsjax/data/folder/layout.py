@@ -6,9 +6,10 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from capsjax.data.folder.names import is_ignored, is_picture, name_some
+from capsjax.data.folder.picture import KINDS
 from capsjax.errors import UserError
 
-_SUFFIXES = ('.jpeg', '.jpg', '.png')
 _SPLITS = {
   'train': 'train',
   'test': 'test',
@@ -46,25 +47,6 @@ class Layout:
   splits: Mapping[str, Sequence[Picture]]
 
 
-def is_picture(name: str) -> bool:
-  """Returns whether a file name has a PNG or JPEG suffix."""
-  return name.lower().endswith(_SUFFIXES)
-
-
-def is_ignored(part: str) -> bool:
-  """Returns whether to skip a file or folder of this name and all inside it.
-
-  True for hidden files, such as .DS_Store, and what macOS adds to archives.
-  """
-  return part.startswith('.') or part == '__MACOSX'
-
-
-def name_some(names: Sequence[str]) -> str:
-  """Returns the first three names, and how many more there are."""
-  more = f' and {len(names) - 3:,} more' if len(names) > 3 else ''
-  return ', '.join(names[:3]) + more
-
-
 def arrange(names: Iterable[str], *, root: pathlib.Path) -> Layout:
   """Finds the splits and classes that `load_folder` describes.
 
@@ -82,8 +64,8 @@ def arrange(names: Iterable[str], *, root: pathlib.Path) -> Layout:
   folders = _group(names)
   if not any(folders.values()):
     raise UserError(
-      f'there are no PNG or JPEG files in {root}: set data_dir to a folder that'
-      ' holds one folder of them per class'
+      f'there are no pictures ({KINDS}) in {root}: set data_dir to a folder'
+      ' that holds one folder of them per class'
     )
   classes = {
     split: {posixpath.basename(name): name for name in _children(folders, top)}
@@ -185,7 +167,7 @@ def _check(
   empty = [name for name in sorted(inside) if not folders[name]]
   if empty:
     raise UserError(
-      f'there are no PNG or JPEG files in {name_some(empty)} of {root}: add'
+      f'there are no pictures ({KINDS}) in {name_some(empty)} of {root}: add'
       ' pictures of the class, or remove the folder'
     )
   for split, of_split in classes.items():

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from capsjax.data.dataset import Dataset, Split
+from capsjax.data.folder.doubts import warn_of_blank, warn_of_repeated
 from capsjax.data.folder.layout import Picture, arrange
+from capsjax.data.folder.names import readable, warn_of_skipped
+from capsjax.data.folder.picture import Size
 from capsjax.data.folder.pictures import read_pictures
 from capsjax.data.folder.source import find_source
 from capsjax.errors import UserError
@@ -16,8 +19,9 @@ from capsjax.errors import UserError
 def load_folder(
   *,
   data_dir: str | os.PathLike[str] | None,
-  image_size: int = 0,
+  image_size: int | tuple[int, int] = 0,
   channels: int = 0,
+  background: int = 0,
   test_share: float = 0.2,
   seed: int = 0,
 ) -> Dataset:
@@ -27,9 +31,12 @@ def load_folder(
   from them. Otherwise, folders `train`, `test` and optionally `val` (or
   `validation`) hold the class folders; without `test`, `val` is the test split.
   The classes are the folders of the training split, sorted by name. Hidden
-  files, files not named .png, .jpg or .jpeg, and a single folder around
-  everything are ignored. A picture outside the class folders is an error, as it
-  would be silently lost.
+  files and a single folder around everything are ignored. A picture outside the
+  class folders is an error, as it would be silently lost.
+
+  PNG, JPEG, WebP, GIF, BMP and TIFF files are read. Warnings are logged that
+  count files of other kinds, which are skipped; test pictures that are also
+  training pictures; and pictures of a single colour.
 
   A random test split holds `test_share` of each class, rounded, and both splits
   get at least one picture of each class. The choice depends only on the seed,
@@ -37,20 +44,22 @@ def load_folder(
   archive of it are split alike.
 
   Pictures are turned upright according to their EXIF data. Transparent pixels
-  are blended with black, 16-bit grey is scaled to 8 bits, and of an animation
-  only the first frame is read.
+  are blended with the background, 16-bit grey is scaled to 8 bits, and of
+  several frames or pages only the first is read.
 
   Args:
     data_dir: the folder, or an archive of it (`.tar`, `.tar.gz`, `.tgz` or
       `.zip`, read without unpacking), or a folder that holds one such archive
       and no pictures.
-    image_size: side in pixels of the square images: the shorter side of a
-      picture is scaled to it by an antialiasing Lanczos filter, and the centre
-      is cropped. 0 keeps the pictures' size, which must then be the same for
-      all.
+    image_size: height and width of the images in pixels, or one number for
+      squares: a picture is scaled by an antialiasing Lanczos filter until it
+      just covers them, and its centre is cut out. 0 keeps the pictures' size,
+      which must then be the same for all.
     channels: 3 converts all pictures to colour, 1 to grey (ITU-R 601 luma); 0
-      gives grey if all files are grey, else colour. Files with a palette count
-      as colour.
+      gives grey if all files are grey, else colour. WebP files and files with a
+      palette count as colour.
+    background: the grey level behind transparent pixels, from 0 (black) to 255
+      (white).
     test_share: share of each class in a random test split, between 0 and 1;
       ignored if there are folders for the splits.
     seed: chooses the random test split.
@@ -70,33 +79,40 @@ def load_folder(
       'there is no folder to read: name the one that holds your pictures with'
       ' --config.data_dir=FOLDER'
     )
-  _check_arguments(image_size, channels, test_share)
+  _check_arguments(channels, background, test_share)
+  size = _height_and_width(image_size)
   source = find_source(data_dir)
-  layout = arrange(source.names(), root=source.path)
+  found = list(source.names())
+  layout = arrange(found, root=source.path)
+  warn_of_skipped(found, source.path)
   splits = dict(layout.splits)
   if 'test' not in splits:
     rng = np.random.default_rng(seed)
     splits |= _draw_test(splits['train'], test_share, rng, source.path)
-  images = read_pictures(
-    source,
-    [picture.name for split in splits.values() for picture in split],
-    image_size=image_size,
-    channels=channels,
+  names = [picture.name for split in splits.values() for picture in split]
+  pictures = read_pictures(
+    source, names, size=size, channels=channels, background=(background,)
   )
-  parts = _cut(images, splits)
+  warn_of_blank(names, pictures, source.path)
+  parts = _cut(pictures.images, splits)
+  warn_of_repeated(
+    parts['train'].images,
+    parts['test'].images,
+    [picture.name for picture in splits['test']],
+    source.path,
+  )
+  is_transparent = pictures.is_transparent[: len(parts['train'])].any()
   return Dataset(
     name='folder',
     train=parts['train'],
     test=parts['test'],
     validation=parts.get('validation'),
     num_classes=len(layout.class_names),
-    class_names=tuple(map(_readable, layout.class_names)),
+    class_names=tuple(map(readable, layout.class_names)),
+    background=(background,) * pictures.images.shape[-1]
+    if is_transparent
+    else (),
   )
-
-
-def _readable(name: str) -> str:
-  """Returns a folder's name as text, even if it is not UTF-8."""
-  return os.fsencode(name).decode('utf-8', 'backslashreplace')
 
 
 def _cut(
@@ -112,16 +128,30 @@ def _cut(
   }
 
 
-def _check_arguments(image_size: int, channels: int, test_share: float) -> None:
-  if image_size < 0:
+def _height_and_width(image_size: int | tuple[int, int]) -> Size:
+  """Returns the size of the images; None to keep that of the pictures."""
+  if image_size == 0:
+    return None
+  sides = (image_size,) * 2 if isinstance(image_size, int) else image_size
+  if len(sides) != 2 or min(sides) < 1:
     raise UserError(
-      f'image_size is {image_size}, but must be the side of the images in'
-      ' pixels, or 0 to keep their size'
+      f'image_size is {image_size}, but must be the side of square images in'
+      ' pixels, height and width such as (20, 30), or 0 to keep their size'
     )
+  height, width = sides
+  return height, width
+
+
+def _check_arguments(channels: int, background: int, test_share: float) -> None:
   if channels not in (0, 1, 3):
     raise UserError(
       f'channels is {channels}, but must be 1 for grey, 3 for colour, or 0 to'
       ' keep the pictures as they are'
+    )
+  if not 0 <= background <= 255:
+    raise UserError(
+      f'background is {background}, but must be a grey level from 0 (black) to'
+      ' 255 (white)'
     )
   if not 0 < test_share < 1:
     raise UserError(

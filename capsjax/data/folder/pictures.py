@@ -7,12 +7,19 @@ import os
 import pathlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
-from capsjax.data.folder.layout import name_some
-from capsjax.data.folder.picture import PictureError, decode_picture
+from capsjax import console
+from capsjax.data.folder.names import name_some
+from capsjax.data.folder.picture import (
+  Decoded,
+  PictureError,
+  Size,
+  decode_picture,
+)
 from capsjax.data.folder.source import Source
 from capsjax.errors import UserError
 
@@ -22,23 +29,41 @@ _BATCH_BYTES = 1 << 15
 _BAR_DELAY_SECONDS = 2.0
 
 _File = tuple[str, bytes]
-_Decode = Callable[[bytes], np.ndarray]
-_Results = list[tuple[str, np.ndarray | PictureError]]
+_Decode = Callable[[bytes], Decoded]
+_Results = list[tuple[str, Decoded | PictureError]]
+
+
+class Pictures(NamedTuple):
+  """Decoded pictures, in the order of their names.
+
+  Attributes:
+    images: uint8 of shape [n, h, w, c].
+    is_transparent: whether some pixels of each file may be transparent.
+  """
+
+  images: UInt8[np.ndarray, 'n h w c']
+  is_transparent: Bool[np.ndarray, ' n']
 
 
 def read_pictures(
-  source: Source, names: Sequence[str], *, image_size: int, channels: int
-) -> UInt8[np.ndarray, 'n h w c']:
+  source: Source,
+  names: Sequence[str],
+  *,
+  size: Size,
+  channels: int,
+  background: tuple[int, ...] = (0,),
+) -> Pictures:
   """Reads pictures of one size.
 
   Args:
     source: the folder or archive of the pictures.
     names: n distinct file names.
-    image_size: side of the square images in pixels; 0 keeps the pictures' size.
+    size: height and width of the images; None keeps the pictures' size.
     channels: 1 or 3; 0 for 1 if all files are grey, else 3.
+    background: the colour behind transparent pixels, as for `decode_picture`.
 
   Returns:
-    uint8 of shape [n, h, w, c], in the order of the names.
+    The pictures.
 
   Raises:
     UserError: files cannot be read, or differ in size.
@@ -46,7 +71,7 @@ def read_pictures(
   from tqdm import tqdm
 
   decode = functools.partial(
-    decode_picture, image_size=image_size, channels=channels
+    decode_picture, size=size, channels=channels, background=background
   )
   images = _Images(names)
   with (
@@ -55,7 +80,7 @@ def read_pictures(
       total=len(names),
       unit='picture',
       leave=False,
-      disable=None,
+      disable=console.hides_bar(),
       delay=_BAR_DELAY_SECONDS,
     ) as progress,
   ):
@@ -113,29 +138,32 @@ class _Images:
     self._names = names
     self._places = {name: place for place, name in enumerate(names)}
     self._images: np.ndarray | None = None
+    self._is_transparent = np.zeros(len(names), bool)
     # Height and width of each picture read, and why the others failed.
     self._sizes: dict[str, tuple[int, int]] = {}
     self._troubles = dict.fromkeys(names, 'gone')
 
-  def add(self, name: str, result: np.ndarray | PictureError) -> None:
+  def add(self, name: str, result: Decoded | PictureError) -> None:
     """Adds a picture, or the reason why it could not be read."""
     if isinstance(result, PictureError):
       self._troubles[name] = str(result)
       return
     self._troubles.pop(name, None)
-    height, width, channels = result.shape
+    pixels, place = result.pixels, self._places[name]
+    height, width, channels = pixels.shape
     self._sizes[name] = (height, width)
+    self._is_transparent[place] = result.is_transparent
     if self._images is None:
-      shape = (len(self._names), *result.shape)
+      shape = (len(self._names), *pixels.shape)
       self._images = np.empty(shape, np.uint8)
     if self._images.shape[1:3] != (height, width):
       return  # `complete` reports all of these at once.
     if self._images.shape[3] < channels:
       # The first colour picture after grey ones.
       self._images = np.repeat(self._images, channels, axis=3)
-    self._images[self._places[name]] = result  # Grey broadcasts to channels.
+    self._images[place] = pixels  # Grey broadcasts to channels.
 
-  def complete(self, root: pathlib.Path) -> np.ndarray:
+  def complete(self, root: pathlib.Path) -> Pictures:
     """Returns all pictures, after each was added.
 
     Raises:
@@ -164,4 +192,4 @@ class _Images:
         ' --config.images.size=32'
       )
     assert self._images is not None
-    return self._images
+    return Pictures(self._images, self._is_transparent)

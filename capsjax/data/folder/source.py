@@ -11,7 +11,12 @@ from capsjax.data.folder.archive import (
   read_tar,
   read_zip,
 )
-from capsjax.data.folder.layout import is_ignored, is_picture
+from capsjax.data.folder.names import (
+  is_ignored,
+  is_picture,
+  warn_of_skipped,
+)
+from capsjax.data.folder.picture import KINDS
 from capsjax.errors import UserError
 
 _TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz')
@@ -86,8 +91,10 @@ def find_source(data_dir: str | os.PathLike[str]) -> Source:
 def find_files(paths: Iterable[pathlib.Path]) -> Source:
   """Makes a source of picture files at any paths.
 
+  Files of other kinds in a folder are skipped with a warning.
+
   Args:
-    paths: files, and folders whose PNG and JPEG files are all included.
+    paths: files, and folders whose pictures are all included.
 
   Returns:
     A source whose names are paths relative to the current folder.
@@ -102,9 +109,13 @@ def find_files(paths: Iterable[pathlib.Path]) -> Source:
     if not path.is_dir():
       found[str(path)] = None
       continue
-    names = sorted(filter(is_picture, _list_folder(path)))
+    inside = list(_list_folder(path))
+    names = sorted(filter(is_picture, inside))
     if not names:
-      raise UserError(f'{path} holds no PNG or JPEG files: name another folder')
+      raise UserError(
+        f'{path} holds no pictures ({KINDS}): name another folder'
+      )
+    warn_of_skipped(inside, path)
     found |= dict.fromkeys(str(path / name) for name in names)
   return Source(pathlib.Path(), lambda _: iter(found), _read_folder)
 

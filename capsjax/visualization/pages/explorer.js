@@ -77,7 +77,9 @@ async function decode(capsule, label) {
   return (await ask({capsule, label})).pixels;
 }
 
+// Null stands for an empty drawing, in which there is nothing to classify.
 const update = latest(async (pixels) => {
+  if (!pixels) return showNothing();
   const answer = await classify(pixels);
   const winner = answer.lengths.indexOf(Math.max(...answer.lengths));
   Object.assign(state, answer, {pixels, winner, chosen: winner});
@@ -87,17 +89,39 @@ const update = latest(async (pixels) => {
 });
 
 const reconstruct = latest(async () => {
-  if (!state.capsules) return;
+  const {capsules} = state;
+  if (!capsules) return;
   const dim = model.capsuleDim;
   const start = state.chosen * dim;
-  const capsule = state.capsules.slice(start, start + dim);
+  const capsule = capsules.slice(start, start + dim);
   for (let d = 0; d < dim; d++) capsule[d] += state.offsets[d];
   const label = state.chosen;
-  state.reconstruction = await decode(capsule, label);
-  paint($('reconstruction'), state.reconstruction);
+  const reconstruction = await decode(capsule, label);
+  // The drawing may have been cleared meanwhile.
+  if (!state.capsules) return;
+  state.reconstruction = reconstruction;
+  paint($('reconstruction'), reconstruction);
   $('decoded').textContent =
     `from the capsule of class ${model.classNames[label]}`;
 });
+
+function showNothing() {
+  const pixels = new Float32Array(size);
+  Object.assign(state, {
+    pixels, capsules: null, lengths: [], winner: -1, chosen: -1,
+    reconstruction: null,
+  });
+  for (const {row, radio, meter, length} of classRows) {
+    meter.value = 0;
+    length.textContent = '–';
+    row.classList.remove('winner');
+    radio.checked = false;
+  }
+  setOffsets(() => 0);
+  paint($('reconstruction'), pixels);
+  $('decoded').textContent = '';
+  say('Nothing is drawn.');
+}
 
 // --- Pictures. ---
 
@@ -130,23 +154,24 @@ function element(name, properties, ...children) {
 const classRows = model.classNames.map((name, label) => {
   const radio = element('input', {type: 'radio', name: 'class', id: `class-${label}`});
   const meter = element('meter', {min: 0, max: 1, value: 0});
-  const output = element('output', {textContent: '–'});
-  const row = element('label', {className: 'class'}, radio, name, meter, output);
+  const length = element('span', {className: 'length', textContent: '–'});
+  const row = element('label', {className: 'class'}, radio, name, meter, length);
   radio.setAttribute('aria-label', `class ${name}`);
+  meter.setAttribute('aria-label', `length of class ${name}`);
   radio.onchange = () => {
     state.chosen = label;
     setOffsets(() => 0);
     reconstruct();
   };
   $('classes').append(row);
-  return {row, radio, meter, output};
+  return {row, radio, meter, length};
 });
 
 function showClasses() {
-  state.lengths.forEach((length, label) => {
-    const {row, radio, meter, output} = classRows[label];
-    meter.value = length;
-    output.textContent = length.toFixed(3);
+  state.lengths.forEach((value, label) => {
+    const {row, radio, meter, length} = classRows[label];
+    meter.value = value;
+    length.textContent = value.toFixed(3);
     row.classList.toggle('winner', label === state.winner);
     radio.checked = label === state.chosen;
   });
@@ -162,21 +187,21 @@ const sliders = Array.from(state.offsets, (_, d) => {
     type: 'range', id: `dimension-${d}`, min: -model.range, max: model.range,
     step: model.range / 25, value: 0,
   });
-  const output = element('output', {textContent: '0.00'});
+  const offset = element('span', {className: 'offset', textContent: '0.00'});
   $('sliders').append(element('div', {className: 'slider'},
     element('label', {htmlFor: range.id, textContent: `dim ${d}`}),
-    range, output));
+    range, offset));
   range.oninput = () => {
     setOffset(d, range.valueAsNumber);
     reconstruct();
   };
-  return {range, output};
+  return {range, offset};
 });
 
-function setOffset(d, offset) {
-  state.offsets[d] = offset;
-  sliders[d].range.value = offset;
-  sliders[d].output.textContent = (offset > 0 ? '+' : '') + offset.toFixed(2);
+function setOffset(d, value) {
+  state.offsets[d] = value;
+  sliders[d].range.value = value;
+  sliders[d].offset.textContent = (value > 0 ? '+' : '') + value.toFixed(2);
 }
 
 function setOffsets(offsetOf) {
@@ -203,6 +228,7 @@ function showTestImage(index) {
   liftPen();
   const pixels = testImage(index);
   $('test-image').value = index;
+  thumbnails.forEach((radio, k) => { radio.checked = k === index; });
   $('test-label').textContent = `label ${model.classNames[model.testLabels[index]]}`;
   const small = document.createElement('canvas');
   paint(small, pixels);
@@ -216,15 +242,17 @@ $('test-image').onchange = ({target}) => {
   const last = model.testLabels.length - 1;
   showTestImage(Math.min(Math.max(index || 0, 0), last));
 };
-model.testLabels.slice(0, 40).forEach((label, index) => {
-  const small = element('canvas', {});
-  const button = element('button', {
-    type: 'button', onclick: () => showTestImage(index),
-  }, small);
-  button.setAttribute(
+// Radio buttons, so that Tab passes all of them at once.
+const thumbnails = model.testLabels.slice(0, 40).map((label, index) => {
+  const radio = element('input', {
+    type: 'radio', name: 'thumbnail', onchange: () => showTestImage(index),
+  });
+  radio.setAttribute(
     'aria-label', `test image ${index}, label ${model.classNames[label]}`);
+  const small = element('canvas', {});
   paint(small, testImage(index));
-  $('thumbnails').append(button);
+  $('thumbnails').append(element('label', {}, radio, small));
+  return radio;
 });
 
 // --- Drawing. ---
@@ -232,11 +260,16 @@ model.testLabels.slice(0, 40).forEach((label, index) => {
 const canvas = $('drawing');
 const pen = canvas.getContext('2d', {willReadFrequently: true});
 canvas.height = Math.round(canvas.width * height / width);
-const brush = canvas.width / 14;
+// As thick as the strokes of MNIST, if a digit fills most of the field.
+const brush = canvas.width / 9;
 let isDrawn = false;
 let last = null;
 
+// Begins a drawing.
 function clear() {
+  isDrawn = true;
+  $('test-label').textContent = '';
+  for (const radio of thumbnails) radio.checked = false;
   pen.fillStyle = '#000';
   pen.fillRect(0, 0, canvas.width, canvas.height);
 }
@@ -244,8 +277,6 @@ function clear() {
 function begin(x, y) {
   // A stroke on a test image starts a new drawing.
   if (!isDrawn) clear();
-  isDrawn = true;
-  $('test-label').textContent = '';
   last = [x, y];
   stroke(x, y);
 }
@@ -320,7 +351,7 @@ function centreOfInk(pixels) {
   return [x / sum, y / sum];
 }
 
-const updateDrawing = () => update(drawnPixels());
+const updateDrawing = () => update(boxOfInk() ? drawnPixels() : null);
 
 function position(event) {
   const box = canvas.getBoundingClientRect();
@@ -396,8 +427,6 @@ canvas.onblur = liftPen;
 $('centre').onchange = () => { if (isDrawn) updateDrawing(); };
 $('clear').onclick = () => {
   clear();
-  isDrawn = true;
-  $('test-label').textContent = '';
   updateDrawing();
 };
 

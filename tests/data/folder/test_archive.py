@@ -122,6 +122,26 @@ def test_what_is_hidden_or_no_picture_is_ignored(tmp_path, plain):
   assert_same(load_folder(data_dir=archive), plain)
 
 
+def test_every_kind_is_read_and_the_rest_is_counted(tmp_path, caplog):
+  def picture(kind):
+    file = io.BytesIO()
+    Image.new('L', (4, 3), 90).save(file, kind)
+    return file.getvalue()
+
+  kinds = ('bmp', 'gif', 'tiff', 'webp')
+  files = {
+    f'{name}/{kind}.{kind}': picture(kind) for name in 'ab' for kind in kinds
+  } | {'a/1.heic': b'x', 'b/2.heic': b'x', 'labels.csv': b'x'}
+  for path in (
+    write_tar(tmp_path / 'a.tgz', files),
+    write_zip(tmp_path / 'a.zip', files),
+  ):
+    caplog.clear()
+    dataset = load_folder(data_dir=path)
+    assert len(dataset.train) + len(dataset.test) == 8
+    assert f'3 files of other kinds in {path} (2 .heic, 1 .csv)' in caplog.text
+
+
 def test_strange_members_of_a_tar_are_not_read(tmp_path, plain):
   (tmp_path / 'secret.png').write_bytes(png(1))
   path = tmp_path / 'a.tar'
@@ -180,10 +200,10 @@ def test_an_empty_class_folder_is_told(tmp_path, user_error):
   path = write_tar(tmp_path / 'a.tar', FILES, mode='w')
   with tarfile.open(path, 'a') as tar:
     add(tar, 'eel', b'', type=tarfile.DIRTYPE)
-  with user_error('no PNG or JPEG files in eel of', path):
+  with user_error('in eel of', path):
     load_folder(data_dir=path)
   path = write_zip(tmp_path / 'a.zip', FILES | {'eel/': b''})
-  with user_error('no PNG or JPEG files in eel of', path):
+  with user_error('in eel of', path):
     load_folder(data_dir=path)
 
 

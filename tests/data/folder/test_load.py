@@ -171,12 +171,124 @@ def test_what_is_no_picture_is_ignored(tmp_path):
   assert len(dataset.train) + len(dataset.test) == len(values)
 
 
-def test_suffixes_may_be_large_or_small(tmp_path):
-  for i, suffix in enumerate(('png', 'PNG', 'jpg', 'JPG', 'jpeg', 'JpEg')):
-    write(tmp_path / 'a' / f'{i}.{suffix}')
-    write(tmp_path / 'b' / f'{i}.{suffix}')
+def test_every_kind_is_read(tmp_path):
+  kinds = ('png', 'PNG', 'jpg', 'JPG', 'jpeg', 'JpEg', 'jfif')
+  kinds += ('webp', 'WebP', 'gif', 'bmp', 'tif', 'tiff', 'TIFF')
+  for i, suffix in enumerate(kinds):
+    for name in 'ab':
+      write(tmp_path / name / f'{i}.{suffix}', 10 * i, mode='RGB')
   dataset = load_folder(data_dir=tmp_path, test_share=0.5)
-  assert len(dataset.train) == len(dataset.test) == 6
+  assert len(dataset.train) == len(dataset.test) == len(kinds)
+  assert dataset.image_shape == (3, 4, 3)
+  # JPEG and WebP lose a little.
+  reds = np.concatenate([dataset.train.images, dataset.test.images])[..., 0]
+  expected = np.repeat(10 * np.arange(len(kinds)), 2)
+  assert np.abs(np.sort(reds[:, 0, 0].astype(int)) - expected).max() <= 3
+
+
+def test_what_is_skipped_is_counted(tmp_path, caplog):
+  write_classes(tmp_path, {'a': 2, 'b': 2})
+  for name in ('a/1.heic', 'a/2.HEIC', 'b/3.heic', 'b/x.txt', 'README'):
+    (tmp_path / name).write_bytes(b'no picture')
+  for name in ('a/.DS_Store', 'a/Thumbs.db', 'b/desktop.ini', '.git/1.heic'):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b'no picture')
+  load_folder(data_dir=tmp_path)
+  (record,) = (
+    r for r in caplog.records if r.getMessage().startswith('skipped')
+  )
+  assert record.getMessage() == (
+    f'skipped 5 files of other kinds in {tmp_path} (3 .heic, 1 .txt, 1 without'
+    ' a suffix); capsjax reads PNG, JPEG, WebP, GIF, BMP or TIFF'
+  )
+
+
+def write_noise(folder, counts, *, seed=0):
+  rng = np.random.default_rng(seed)
+  for name, count in counts.items():
+    (folder / name).mkdir(parents=True)
+    for i in range(count):
+      pixels = rng.integers(0, 256, (3, 4), np.uint8)
+      Image.fromarray(pixels).save(folder / name / f'{i}.png')
+
+
+def test_test_pictures_that_are_trained_on_are_counted(tmp_path, caplog):
+  for seed, split in enumerate(('train', 'test')):
+    write_noise(tmp_path / split, {'a': 5, 'b': 4}, seed=seed)
+  load_folder(data_dir=tmp_path)
+  assert not caplog.records
+  # Other files with equal pixels, one of them in another class.
+  with Image.open(tmp_path / 'train' / 'a' / '1.png') as image:
+    image.save(tmp_path / 'test' / 'a' / 'copy.bmp')
+    image.save(tmp_path / 'test' / 'b' / '2.png')
+  load_folder(data_dir=tmp_path)
+  (record,) = caplog.records
+  told = record.getMessage()
+  assert '2 of 10 test pictures' in told
+  assert 'test/a/copy.bmp, test/b/2.png' in told
+
+
+def test_pictures_of_one_colour_are_counted(tmp_path, caplog):
+  write_noise(tmp_path, {'a': 5, 'b': 4})
+  write(tmp_path / 'a' / 'flat.png', 7)
+  load_folder(data_dir=tmp_path)
+  (record,) = caplog.records
+  assert '1 of 10 pictures' in record.getMessage()
+  assert record.getMessage().endswith('show a single colour: a/flat.png')
+
+
+def write_drawing(path, ink, *, mode):
+  """Draws a square of one grey on a transparent background."""
+  pixels = np.zeros((3, 4, 4), np.uint8)
+  pixels[1:, :2] = (ink, ink, ink, 255)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  image = Image.fromarray(pixels, 'RGBA')
+  if mode == 'P':
+    image = image.quantize(2)
+  (image if mode == 'RGBA' else image.convert(mode)).save(path)
+
+
+@pytest.mark.parametrize('mode', ['RGBA', 'LA', 'P'])
+def test_transparent_pictures_get_the_background(tmp_path, caplog, mode):
+  for name in ('a/1', 'a/2', 'b/1', 'b/2'):
+    write_drawing(tmp_path / f'{name}.png', 0, mode=mode)
+  black = load_folder(data_dir=tmp_path, channels=1)
+  assert not black.train.images.any()
+  (blank, repeated) = (record.getMessage() for record in caplog.records)
+  assert '4 of 4 pictures' in blank
+  assert 'set --config.images.background, 0 for black' in blank
+  assert '2 of 2 test pictures' in repeated
+  caplog.clear()
+  white = load_folder(data_dir=tmp_path, channels=1, background=255)
+  expected = np.full((3, 4), 255)
+  expected[1:, :2] = 0
+  for image in white.train.images[..., 0]:
+    np.testing.assert_array_equal(image, expected)
+  assert 'colour' not in caplog.text
+  assert (black.background, white.background) == ((0,), (255,))
+
+
+def test_a_background_is_only_known_if_something_is_transparent(tmp_path):
+  write_noise(tmp_path / 'train', {'a': 2, 'b': 2})
+  write_drawing(tmp_path / 'test' / 'a' / '1.png', 9, mode='RGBA')
+  assert load_folder(data_dir=tmp_path).background == ()
+  write_drawing(tmp_path / 'train' / 'a' / '3.png', 9, mode='RGBA')
+  dataset = load_folder(data_dir=tmp_path, background=40)
+  assert dataset.background == (40, 40, 40)
+
+
+def test_images_may_be_wider_than_high(tmp_path):
+  rows = np.repeat(np.arange(0, 240, 4, np.uint8)[:, None], 50, axis=1)
+  for name in ('a/1', 'a/2', 'b/1', 'b/2'):
+    path = tmp_path / f'{name}.png'
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(rows).save(path)
+  dataset = load_folder(data_dir=tmp_path, image_size=(20, 50))
+  assert dataset.image_shape == (20, 50, 1)
+  # As wide already, so the middle third of the rows is cut out.
+  np.testing.assert_array_equal(dataset.train.images[0, ..., 0], rows[20:40])
+  dataset = load_folder(data_dir=tmp_path, image_size=(60, 10))
+  np.testing.assert_array_equal(dataset.train.images[0, ..., 0], rows[:, :10])
 
 
 def test_links_are_followed(tmp_path):
@@ -268,7 +380,7 @@ def test_damaged_files_are_told_together(tmp_path, user_error):
     'cannot read 3 of 17 pictures',
     tmp_path,
     'train/a/1.png (empty)',
-    'train/a/2.png (neither PNG nor JPEG',
+    'train/a/2.png (not PNG, JPEG, WebP, GIF, BMP or TIFF, or damaged',
     'train/b/1.jpg (image file is truncated',
     'remove or replace',
   )
@@ -311,8 +423,8 @@ def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
 @pytest.mark.parametrize(
   ('files', 'told'),
   [
-    ([], ['no PNG or JPEG files', 'data_dir']),
-    (['a/1.gif', 'b/x.txt'], ['no PNG or JPEG files']),
+    ([], ['no pictures (PNG, JPEG, WebP, GIF, BMP or TIFF) in', 'data_dir']),
+    (['a/1.heic', 'b/x.txt'], ['no pictures (PNG']),
     (['1.png', '2.png'], ['outside the class folders', '1.png, 2.png']),
     (['a/1.png', 'a/2.png'], ['no class folder other than a', 'add another']),
     (
@@ -321,7 +433,7 @@ def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
     ),
     (
       ['a/1.png', 'b/1.png', 'c/x.txt', 'd/e'],
-      ['no PNG or JPEG files in c, d of', 'remove the folder'],
+      ['in c, d of', 'remove the folder'],
     ),
     (
       ['a/1.png', 'b/1.png', 'x.png', 'b/y/1.png', 'b/y/2.png', 'b/y/3.png'],
@@ -354,7 +466,7 @@ def test_a_decompression_bomb_is_told(tmp_path, monkeypatch, user_error, size):
     ),
     (
       ['train/a/1.png', 'train/b/1.png', 'test/a/1.png', 'test/b/x'],
-      ['no PNG or JPEG files in test/b of'],
+      ['no pictures', 'in test/b of'],
     ),
     (
       ['train/a/1.png', 'test/a/1.png'],
@@ -381,7 +493,7 @@ def test_other_layouts_are_told(tmp_path, user_error, files, told):
 def test_an_empty_class_folder_is_told(tmp_path, user_error):
   write_classes(tmp_path, {'a': 2, 'b': 2})
   (tmp_path / 'c').mkdir()
-  with user_error('no PNG or JPEG files in c of', tmp_path):
+  with user_error('no pictures', 'in c of', tmp_path):
     load_folder(data_dir=tmp_path)
 
 
@@ -417,6 +529,8 @@ def test_a_folder_that_may_not_be_read_is_told(
   ('arguments', 'told'),
   [
     ({'image_size': -1}, 'image_size is -1'),
+    ({'image_size': (0, 20)}, 'image_size is (0, 20)'),
+    ({'background': 256}, 'background is 256'),
     ({'channels': 2}, 'channels is 2'),
     ({'test_share': 0.0}, 'test_share is 0.0'),
     ({'test_share': 1.0}, 'test_share is 1.0'),

@@ -43,8 +43,11 @@ def saved(array, kind='PNG', **options):
   return file.getvalue()
 
 
-def decode(data, image_size=0, channels=0):
-  return decode_picture(data, image_size=image_size, channels=channels)
+def decode(data, size=None, channels=0, background=(0,)):
+  decoded = decode_picture(
+    data, size=size, channels=channels, background=background
+  )
+  return decoded.pixels
 
 
 def assert_decodes(data, values, **options):
@@ -209,19 +212,19 @@ def test_the_shorter_side_is_scaled_and_the_centre_cut_out(size, width):
     (picture, centre),
     (picture.swapaxes(0, 1), centre.swapaxes(0, 1)),
   ):
-    pixels = decode(saved(array), image_size=size)
+    pixels = decode(saved(array), size=(size, size))
     assert pixels.shape == (size, size, 3)
     assert np.abs(pixels - wanted).max() <= 2
 
 
 def test_a_picture_of_that_size_stays_as_it_is():
   picture = PIXELS[:, :5]
-  assert_decodes(saved(picture), picture, image_size=5)
+  assert_decodes(saved(picture), picture, size=(5, 5))
 
 
 def test_scaling_down_averages():
   board = np.indices((64, 64)).sum(0) % 2 * 255
-  pixels = decode(saved(board.astype(np.uint8)), image_size=8)
+  pixels = decode(saved(board.astype(np.uint8)), size=(8, 8))
   assert pixels.shape == (8, 8, 1)
   assert np.abs(pixels.astype(int) - 127.5).max() < 3
 
@@ -231,7 +234,7 @@ def test_scaling_down_averages():
 def test_scaling_keeps_the_picture(factor, kind):
   picture = smooth(16 * factor, 16 * factor)
   options = {'quality': 95} if kind == 'JPEG' else {}
-  pixels = decode(saved(picture, kind, **options), image_size=16)
+  pixels = decode(saved(picture, kind, **options), size=(16, 16))
   means = picture.reshape(16, factor, 16, factor, 3).mean((1, 3))
   # At an edge the filter sees one side only.
   assert np.abs(pixels - means)[1:-1, 1:-1].max() < 3
@@ -240,10 +243,14 @@ def test_scaling_keeps_the_picture(factor, kind):
 
 def test_large_and_flat_pictures():
   assert decode(saved(smooth(300, 200))).shape == (300, 200, 3)
-  assert decode(saved(smooth(1, 500)), image_size=8).shape == (8, 8, 3)
+  assert decode(saved(smooth(1, 500)), size=(8, 8)).shape == (8, 8, 3)
 
 
-@pytest.mark.parametrize('kind', ['PNG', 'JPEG'])
+KINDS = ['BMP', 'GIF', 'JPEG', 'PNG', 'TIFF', 'WEBP']
+
+
+@pytest.mark.filterwarnings('ignore:.*:UserWarning:PIL')
+@pytest.mark.parametrize('kind', KINDS)
 def test_every_truncation_is_told_or_harmless(kind):
   whole = saved(PIXELS, kind)
   pixels = decode(whole)
@@ -257,7 +264,116 @@ def test_every_truncation_is_told_or_harmless(kind):
   assert told > 0.8 * len(whole)
 
 
-@pytest.mark.parametrize('kind', ['GIF', 'BMP', 'TIFF', 'EPS'])
-def test_other_kinds_are_told(kind):
-  with pytest.raises(PictureError, match='neither PNG nor JPEG'):
-    decode(saved(PIXELS, kind))
+@pytest.mark.parametrize('cut', [5, 10, 12, 20])
+def test_a_png_without_its_end_is_told(cut):
+  # The last 12 bytes mark the end; 4 before them check the pixels.
+  with pytest.raises(PictureError, match='(?i)truncated|broken'):
+    decode(saved(PIXELS)[:-cut])
+
+
+def test_a_png_with_damaged_pixels_is_told():
+  data = bytearray(saved(np.zeros((40, 40), np.uint8), compress_level=0))
+  data[len(data) // 2] ^= 1
+  with pytest.raises(PictureError):
+    decode(bytes(data))
+
+
+@pytest.mark.parametrize(
+  ('kind', 'options'),
+  [
+    ('BMP', {}),
+    ('TIFF', {}),
+    ('TIFF', {'compression': 'tiff_lzw'}),
+    ('WEBP', {'lossless': True}),
+  ],
+)
+def test_other_kinds_without_loss(kind, options):
+  assert_decodes(saved(PIXELS, kind, **options), PIXELS)
+  grey = decode(saved(PIXELS[..., 0], kind, **options), channels=1)
+  np.testing.assert_array_equal(grey[..., 0], PIXELS[..., 0])
+
+
+def test_a_gif_has_few_colours():
+  picture = PIXELS // 200 * 100
+  assert_decodes(saved(picture, 'GIF'), picture)
+
+
+@pytest.mark.parametrize('kind', ['GIF', 'TIFF', 'WEBP', 'PNG'])
+def test_of_several_frames_the_first_is_read(kind):
+  frames = [Image.new('RGB', (4, 3), c) for c in ('red', 'lime', 'blue')]
+  file = io.BytesIO()
+  options = {} if kind in ('GIF', 'TIFF', 'PNG') else {'lossless': True}
+  frames[0].save(file, kind, save_all=True, append_images=frames[1:], **options)
+  assert_decodes(file.getvalue(), [[255, 0, 0]] * 12)
+
+
+@pytest.mark.parametrize('kind', ['<u2', '>u2'])
+def test_grey_tiff_of_16_bits_is_scaled(kind):
+  values = np.array([[0, 257, 32768, 65535]], kind)
+  assert_decodes(saved(values, 'TIFF'), [0, 1, 128, 255])
+
+
+def test_32_bits_are_told():
+  with pytest.raises(PictureError, match='32 bits per pixel; save it with 8'):
+    decode(saved(np.ones((3, 4), np.float32), 'TIFF'))
+
+
+def test_other_kinds_are_told():
+  with pytest.raises(PictureError, match='not PNG, JPEG, WebP, GIF, BMP or T'):
+    decode(saved(PIXELS, 'EPS'))
+
+
+# Half transparent, fully transparent, opaque; what is beneath is 100.
+@pytest.mark.parametrize(
+  ('background', 'expected'),
+  [((0,), [50, 0, 100]), ((255,), [178, 255, 100])],
+)
+@pytest.mark.parametrize('kind', ['PNG', 'TIFF', 'WEBP'])
+@pytest.mark.parametrize('mode', ['RGBA', 'LA'])
+def test_transparency_is_laid_on_the_background(
+  background, expected, kind, mode
+):
+  pixels = np.full((1, 3, 4), 100, np.uint8)
+  pixels[0, :, 3] = [128, 0, 255]
+  file = io.BytesIO()
+  options = {'lossless': True, 'exact': True} if kind == 'WEBP' else {}
+  Image.fromarray(pixels).convert(mode).save(file, kind, **options)
+  decoded = decode_picture(
+    file.getvalue(), size=None, channels=1, background=background
+  )
+  assert decoded.is_transparent
+  found = decoded.pixels[0, :, 0].astype(int)
+  assert np.abs(found - expected).max() <= 1
+
+
+def test_transparency_is_laid_on_a_colour():
+  data = png(COLOUR_ALPHA, 8, [[9, 8, 7, 0, 9, 8, 7, 255]])
+  assert_decodes(data, [10, 200, 30, 9, 8, 7], background=(10, 200, 30))
+  transparent = (b'tRNS', struct.pack('>H', 25700))
+  data = png(GREY, 16, [struct.pack('>HH', 25700, 25701)], transparent)
+  assert_decodes(data, [255, 100], background=(255,))
+
+
+def test_what_is_opaque_needs_no_background():
+  decoded = decode_picture(
+    saved(PIXELS), size=None, channels=0, background=(99,)
+  )
+  assert not decoded.is_transparent
+  np.testing.assert_array_equal(decoded.pixels, PIXELS)
+
+
+@pytest.mark.parametrize('orientation', [1, 6])
+def test_a_size_has_height_and_width(orientation):
+  # A large photograph, so that the decoder reduces it.
+  entry = struct.pack('>HHHIHH', 1, 0x112, 3, 1, orientation, 0)
+  exif = b'Exif\0\0MM\0*\0\0\0\x08' + entry + bytes(4)
+  picture = smooth(600, 900)
+  upright = UPRIGHT[orientation](picture)
+  pixels = decode(saved(picture, 'JPEG', quality=95, exif=exif), size=(20, 60))
+  assert pixels.shape == (20, 60, 3)
+  height, width = upright.shape[0], upright.shape[1]
+  # The centre with three times its height is kept.
+  start = (height - width // 3) // 2
+  centre = upright[start : start + width // 3]
+  means = centre.reshape(20, width // 60, 60, width // 60, 3).mean((1, 3))
+  assert np.abs(pixels - means)[1:-1, 1:-1].max() < 4
