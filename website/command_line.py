@@ -9,8 +9,8 @@ _INTRODUCTION = """\
 # Command line
 
 What `capsjax --help` prints, and the help of each command. `python -m capsjax`
-is the same program. [All fields](configuration.md) of the configuration can be
-set with `--config.FIELD=VALUE`.
+is the same program. `--config.FIELD=VALUE` sets a
+[field of the configuration](configuration.md).
 """
 # A line that lists a command and what it does.
 _COMMAND = re.compile(r'^ {2,4}([a-z]+) {2,}\S', re.M)

@@ -18,6 +18,17 @@ def fingerprints(
 
   Args:
     images: images of one shape.
+
+  Examples:
+    How many test images are also training images:
+
+    >>> import numpy as np
+    >>> from capsjax.data import fingerprints, load_digits
+    >>> digits = load_digits()
+    >>> train = fingerprints(digits.train.images)
+    >>> test = fingerprints(digits.test.images)
+    >>> int(np.isin(test, train).sum())
+    0
   """
   digests = [
     hashlib.blake2b(image.tobytes(), digest_size=_BYTES).digest()

@@ -80,7 +80,7 @@ def load_dataset(
     (500, 100, 360)
     >>> load_dataset('digits', image_size=32)
     Traceback (most recent call last):
-    capsjax.errors.UserError: images.size and images.channels are for ...
+    capsjax.errors.UserError: images.size, images.channels and ...
   """
   if name == ARRAYS:
     raise UserError(

@@ -35,6 +35,19 @@ class Look:
     mean: the mean image in [0, 1], reduced to the means of at most 8x8 blocks.
     farthest: the largest root mean square difference of a training image from
       the mean image, both so reduced.
+
+  Examples:
+    The digits are white on black, and pictures of black on white are far:
+
+    >>> from capsjax.data import Look, load_digits
+    >>> digits = load_digits()
+    >>> look = Look.of(digits)
+    >>> look.background
+    (0,)
+    >>> print(look.is_far(digits.test.images[:3]))
+    [False False False]
+    >>> print(look.is_far(255 - digits.test.images[:3]))
+    [ True  True  True]
   """
 
   background: tuple[int, ...]

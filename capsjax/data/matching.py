@@ -23,6 +23,19 @@ def match_classes(dataset: Dataset, class_names: tuple[str, ...]) -> Dataset:
 
   Raises:
     UserError: if the data set has other classes.
+
+  Examples:
+    Data whose classes are numbered in another order:
+
+    >>> import numpy as np
+    >>> from capsjax import dataset_from_arrays
+    >>> from capsjax.data import match_classes
+    >>> pictures = np.zeros((2, 28, 28)), np.array([0, 1])
+    >>> dataset = dataset_from_arrays(
+    ...   pictures, pictures, class_names=('cat', 'dog')
+    ... )
+    >>> match_classes(dataset, ('dog', 'cat')).test.labels
+    array([1, 0], dtype=int32)
   """
   own = dataset.class_names
   if own == class_names:

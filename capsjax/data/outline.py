@@ -29,6 +29,12 @@ def outline(name: str) -> Dataset | None:
 
   Returns:
     The stand-in, whose labels are all 0; None if the sizes are not known.
+
+  Examples:
+    >>> from capsjax.data import outline
+    >>> mnist = outline('mnist')
+    >>> len(mnist.train), mnist.image_shape
+    (60000, (28, 28, 1))
   """
   if name not in _KNOWN:
     return None

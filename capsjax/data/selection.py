@@ -99,6 +99,16 @@ def mix_classes(dataset: Dataset, *, seed: int) -> Dataset:
   Returns:
     The data set with the test split in a random order, or as it is if its
     classes are mixed already.
+
+  Examples:
+    >>> import numpy as np
+    >>> from capsjax import dataset_from_arrays
+    >>> from capsjax.data import mix_classes
+    >>> pictures = np.zeros((6, 28, 28)), np.array([0, 0, 0, 1, 1, 1])
+    >>> dataset = dataset_from_arrays(pictures, pictures)
+    >>> mixed = mix_classes(dataset, seed=0).test.labels
+    >>> bool(np.any(np.diff(mixed) < 0))
+    True
   """
   labels = dataset.test.labels
   if np.any(np.diff(labels) < 0):

@@ -60,8 +60,8 @@ class Block:
     >>> from capsjax.visualization import Block, Table
     >>> table = Table(['class', 'error'], [['cat', 25.0], ['dog', 0.0]])
     >>> block = Block('Errors', note='In percent.', table=table)
-    >>> block.image  # the figure, of which there is none
-    ''
+    >>> block.picture is None  # it has no figure
+    True
   """
 
   caption: str = ''

@@ -76,7 +76,7 @@ def commands(text):
 def check(words, folder):
   """Runs a short command on the digits' run, and parses any other."""
   options, overrides = parse(words)
-  if options.config is not None:
+  if getattr(options, 'config', None) is not None:
     load_config(options.config, overrides)
   elif words[0] in RUN and 'runs/digits' in words:
     # The helper process works in another folder.

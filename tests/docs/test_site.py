@@ -4,6 +4,7 @@ import dataclasses
 import html.parser
 import importlib
 import inspect
+import os
 import re
 import shlex
 import subprocess
@@ -53,7 +54,9 @@ class Page(html.parser.HTMLParser):
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
   """Builds the site as `make docs` does, once for all processes of pytest."""
-  shared = tmp_path_factory.getbasetemp().parent
+  shared = tmp_path_factory.getbasetemp()
+  if 'PYTEST_XDIST_WORKER' in os.environ:
+    shared = shared.parent  # the folder of this session
   folder, log = shared / 'site', shared / 'site.log'
   with filelock.FileLock(shared / 'site.lock'):
     if not log.exists():

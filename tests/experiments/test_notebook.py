@@ -123,7 +123,7 @@ def test_all_addresses_of_the_repository_are_the_declared_one():
   project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())
   urls = project['project']['urls'].values()
   owners = {
-    re.findall(r'github\.com/([\w-]+/capsjax)$', url)[0] for url in urls
+    re.findall(r'github\.com/([\w-]+/capsjax)\b', url)[0] for url in urls
   }
   assert len(owners) == 1
   docs = REPOSITORY / 'docs'
