@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from capsjax.ops.capsules import NormalizeFn, Routed
 from capsjax.ops.routing import SquashFn, check_num_iterations
-from capsjax.ops.routings.arguments import finish, prepare
+from capsjax.ops.routings.arguments import equal_logits, finish, prepare
 from capsjax.ops.routings.normalization import over_parents
 from capsjax.ops.squash import lengths, squash
 
@@ -53,7 +53,7 @@ def agreement_routing(
   """
   check_num_iterations(num_iterations)
   wide, _ = prepare(votes, activations)
-  logits = jnp.zeros_like(wide[..., 0])
+  logits = equal_logits(wide)
   if log_priors is not None:
     logits += jnp.broadcast_to(log_priors.astype(wide.dtype), logits.shape)
   all_couplings = []

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from capsjax.ops.arguments import require_floating
@@ -43,6 +44,14 @@ def prepare(
     votes = votes.reshape(*shape[: rank + 1], math.prod(shape[rank + 1 :]))
   wide = at_least_float32(votes.dtype)
   return votes.astype(wide), activations.astype(wide)
+
+
+def equal_logits(
+  votes: Float[Array, '*batch in_caps out_caps dim'],
+) -> Float[Array, '*batch in_caps out_caps']:
+  """Returns logits of 0, from which couplings start."""
+  # Otherwise XLA computes the couplings of the whole batch when it compiles.
+  return lax.optimization_barrier(jnp.zeros_like(votes[..., 0]))
 
 
 def divide(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from capsjax.ops.capsules import NormalizeFn, Routed
 from capsjax.ops.routing import check_num_iterations
-from capsjax.ops.routings.arguments import divide, finish, prepare
+from capsjax.ops.routings.arguments import divide, equal_logits, finish, prepare
 from capsjax.ops.routings.normalization import over_parents
 
 
@@ -73,7 +73,7 @@ def em_routing(
   check_num_iterations(num_iterations)
   wide, weights = prepare(votes, activations)
   betas = beta_u.astype(wide.dtype), beta_a.astype(wide.dtype)
-  couplings = (initial_normalize or normalize)(jnp.zeros_like(wide[..., 0]))
+  couplings = (initial_normalize or normalize)(equal_logits(wide))
   all_couplings, means = [couplings], None
   for iteration in range(num_iterations):
     gaussians = _m_step(

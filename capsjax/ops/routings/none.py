@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from capsjax.ops.capsules import NormalizeFn, Routed
-from capsjax.ops.routings.arguments import finish, prepare
+from capsjax.ops.routings.arguments import equal_logits, finish, prepare
 from capsjax.ops.squash import lengths
 
 
@@ -39,7 +39,7 @@ def no_routing(
     Byerly, Kalganova, Dear, "No Routing Needed Between Capsules", 2021.
   """
   wide, _ = prepare(votes, activations)
-  couplings = normalize(jnp.zeros_like(wide[..., 0]))
+  couplings = normalize(equal_logits(wide))
   poses = pose_fn(jnp.einsum('...ij,...ije->...je', couplings, wide))
   return finish(
     poses,

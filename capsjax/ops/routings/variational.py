@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from capsjax.ops.capsules import NormalizeFn, Routed
 from capsjax.ops.routing import check_num_iterations
-from capsjax.ops.routings.arguments import finish, prepare
+from capsjax.ops.routings.arguments import equal_logits, finish, prepare
 from capsjax.ops.routings.normalization import over_parents
 
 
@@ -85,7 +85,7 @@ def variational_routing(
   """
   check_num_iterations(num_iterations)
   wide, weights = prepare(votes, activations)
-  couplings = normalize(jnp.zeros_like(wide[..., 0]))
+  couplings = normalize(equal_logits(wide))
   all_couplings = [couplings]
   for iteration in range(num_iterations):
     posterior = _fit(
