@@ -67,7 +67,7 @@ def coupling_figure(
 
   Returns:
     The figure. All maps share one colour scale, centred at 0. A thin line in
-    each map follows the outline of the shape in the image.
+    each map divides the dark parts of the image from the light ones.
   """
   from matplotlib.figure import Figure
 
@@ -109,7 +109,7 @@ def _draw_map(
   share: Float[np.ndarray, 'rows columns'],
   limit: float,
 ) -> 'matplotlib.image.AxesImage':
-  """Draws a map with the outline of an image; returns what was coloured."""
+  """Draws a map and a line between dark and light; returns what is coloured."""
   height, width = image.shape
   axes.set_axis_off()
   # Opaque, and interpolated before it is coloured: a colour over a grey image,
