@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from capsjax.visualization.image_axes import GAP, add_axes
 from capsjax.visualization.labels import fit_parts, text_height
-from capsjax.visualization.panels import GAP, add_axes
 
 if TYPE_CHECKING:
   import matplotlib.axes
