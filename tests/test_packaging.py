@@ -1,6 +1,7 @@
 """The declared dependencies and files are those tested and shipped."""
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -31,7 +32,8 @@ def project(repository: Path) -> dict:
 
 def requirements_of_the_package(project: dict) -> list[str]:
   extras = project['optional-dependencies']
-  return [*project['dependencies'], *extras['export'], *extras['tfds']]
+  optional = (extras[name] for name in ('export', 'tfds', 'wandb'))
+  return [*project['dependencies'], *itertools.chain(*optional)]
 
 
 def lower_bounds(requirements: list[str]) -> dict[str, str]:
@@ -91,7 +93,10 @@ def test_accelerators_are_extras_only(project):
   names = {requirement.name for requirement in core}
   assert not names & {'tensorflow', 'tensorflow-datasets', 'torch'}
   extras = project['optional-dependencies']
-  assert set(extras) == {'cuda', 'tpu', 'export', 'tfds', 'test', 'bench'}
+  assert set(extras) == {
+    *('cuda', 'tpu', 'export', 'tfds', 'wandb'),
+    *('test', 'bench'),
+  }
 
 
 def test_every_import_is_declared(repository, project):
