@@ -42,6 +42,7 @@ VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
 CONFIGURATION = (
   *('capsjax.runs.config', 'capsjax.runs.configuration'),
   *('capsjax.runs.fields', 'capsjax.runs.folder', 'capsjax.runs.shipped'),
+  'capsjax.runs.network_config',
 )
 IN_RUNS = Room(
   (
@@ -94,7 +95,10 @@ ROOMS = {
   ),
   'capsjax.runs': IN_RUNS,
   'capsjax.runs.fields': Room((ERRORS,)),
-  'capsjax.runs.config': Room(('capsjax.runs.fields',)),
+  'capsjax.runs.config': Room(
+    ('capsjax.runs.fields', 'capsjax.runs.network_config')
+  ),
+  'capsjax.runs.network_config': Room(('capsjax.runs.fields',)),
   'capsjax.runs.configuration': Room(
     (*CONFIGURATION, ERRORS, FILES), ('absl', 'ml_collections')
   ),

@@ -24,8 +24,10 @@ from capsjax.runs.config import (
   BaselineConfig,
   CapsNetConfig,
   Config,
-  EfficientCapsNetConfig,
   LossConfig,
+)
+from capsjax.runs.network_config import (
+  EfficientCapsNetConfig,
   MatrixCapsNetConfig,
   SpreadLossConfig,
   VariationalCapsNetConfig,
