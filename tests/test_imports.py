@@ -44,7 +44,8 @@ VISUALIZATION, GALLERY = 'capsjax.visualization', 'capsjax.gallery'
 CONFIGURATION = (
   *('capsjax.runs.config', 'capsjax.runs.config_file'),
   *('capsjax.runs.configuration', 'capsjax.runs.fields'),
-  *('capsjax.runs.folder', 'capsjax.runs.overrides', 'capsjax.runs.shipped'),
+  *('capsjax.runs.folder', 'capsjax.runs.network_config'),
+  *('capsjax.runs.overrides', 'capsjax.runs.shipped'),
 )
 IN_RUNS = Room(
   (
@@ -98,7 +99,10 @@ ROOMS = {
   ),
   'capsjax.runs': IN_RUNS,
   'capsjax.runs.fields': Room((ERRORS,)),
-  'capsjax.runs.config': Room(('capsjax.runs.fields',)),
+  'capsjax.runs.config': Room(
+    ('capsjax.runs.fields', 'capsjax.runs.network_config')
+  ),
+  'capsjax.runs.network_config': Room(('capsjax.runs.fields',)),
   'capsjax.runs.overrides': Room((ERRORS,)),
   'capsjax.runs.config_file': Room(
     (*CONFIGURATION, ERRORS), ('ml_collections', 'yaml')

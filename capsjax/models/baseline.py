@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from capsjax import layers
 from capsjax.models.outputs import ModelOutput
-from capsjax.ops.arguments import require_images
+from capsjax.ops.arguments import require_images, require_same_length
 
 
 class BaselineCNN(nn.Module):
@@ -69,6 +69,10 @@ class BaselineCNN(nn.Module):
     """
     del targets
     require_images(images)
+    require_same_length(
+      conv_features=self.conv_features,
+      conv_kernel_sizes=self.conv_kernel_sizes,
+    )
     hidden = images
     window = (self.pool_size, self.pool_size)
     for features, size in zip(

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from capsjax import layers, ops
 from capsjax.models.decoding import capsules_to_decode
 from capsjax.models.outputs import ModelOutput
-from capsjax.ops.arguments import require_images
+from capsjax.ops.arguments import require_images, require_same_length
 
 
 class EfficientCapsNet(nn.Module):
@@ -78,6 +78,11 @@ class EfficientCapsNet(nn.Module):
       decoder, reconstructions.
     """
     require_images(images)
+    require_same_length(
+      conv_features=self.conv_features,
+      conv_kernel_sizes=self.conv_kernel_sizes,
+      conv_strides=self.conv_strides,
+    )
     features = self._features(images, train=train, axis_name=axis_name)
     poses = self._primary_capsules()(features)
     capsules = self._class_capsules()(

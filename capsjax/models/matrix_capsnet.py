@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from capsjax import layers
 from capsjax.models.outputs import ModelOutput
-from capsjax.ops.arguments import require_images
+from capsjax.ops.arguments import require_images, require_same_length
 
 
 class MatrixCapsNet(nn.Module):
@@ -92,6 +92,11 @@ class MatrixCapsNet(nn.Module):
     """
     del targets
     require_images(images)
+    require_same_length(
+      capsule_types=self.capsule_types,
+      capsule_kernel_sizes=self.capsule_kernel_sizes,
+      capsule_strides=self.capsule_strides,
+    )
     training: dict[str, Any] = {'train': train, 'axis_name': axis_name}
     capsules = self._primary_capsules()(
       self._features(images, **training), **training

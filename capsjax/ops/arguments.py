@@ -1,5 +1,8 @@
 """Checks of arguments that would otherwise fail far from their cause."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -33,3 +36,11 @@ def require_images(images: jax.Array) -> None:
       'images must be [*batch, height, width, channels], but the shape is '
       f'{images.shape}; add the channels with images[..., None]'
     )
+
+
+def require_same_length(**fields: Sequence[Any]) -> None:
+  """Raises a ValueError if fields with a value per layer differ in length."""
+  counts = {name: len(values) for name, values in fields.items()}
+  if len(set(counts.values())) > 1:
+    listed = ', '.join(f'{name} {count}' for name, count in counts.items())
+    raise ValueError(f'give as many values of each, one per layer: {listed}')

@@ -18,10 +18,12 @@ from capsjax.runs import config_file, fields
 from capsjax.runs.config import (
   BaselineConfig,
   CapsNetConfig,
-  ClassificationLossConfig,
   Config,
-  EfficientCapsNetConfig,
   LossConfig,
+)
+from capsjax.runs.network_config import (
+  ClassificationLossConfig,
+  EfficientCapsNetConfig,
   MatrixCapsNetConfig,
   SpreadLossConfig,
   VariationalCapsNetConfig,

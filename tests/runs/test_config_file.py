@@ -6,7 +6,8 @@ import pytest
 
 from capsjax.errors import UserError
 from capsjax.runs import load_config
-from capsjax.runs.config import BaselineConfig, ClassificationLossConfig
+from capsjax.runs.config import BaselineConfig
+from capsjax.runs.network_config import ClassificationLossConfig
 
 
 def write(path, text):
