@@ -1,6 +1,10 @@
 """What the program prints besides its results, and how much of it."""
 
 import enum
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Loudness(enum.IntEnum):
@@ -45,3 +49,23 @@ def is_verbose() -> bool:
 def hides_bar() -> bool | None:
   """Returns tqdm's `disable`: None hides a bar where there is no terminal."""
   return True if is_quiet() else None
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+  """Prints the warnings that the package logs, each as a line on stderr."""
+  logger, handler = logging.getLogger('capsjax'), _Lines(logging.WARNING)
+  propagates = logger.propagate
+  logger.addHandler(handler)
+  # Other libraries may have set up the root logger with another form.
+  logger.propagate = False
+  try:
+    yield
+  finally:
+    logger.removeHandler(handler)
+    logger.propagate = propagates
+
+
+class _Lines(logging.Handler):
+  def emit(self, record: logging.LogRecord) -> None:
+    print(f'capsjax: warning: {record.getMessage()}', file=sys.stderr)

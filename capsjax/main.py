@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
   try:
     options, overrides = parse(argv)
     console.set_loudness(console.Loudness(1 + options.verbose - options.quiet))
-    with memory_told(), missing_told():
+    with console.warnings_told(), memory_told(), missing_told():
       return _run(options, overrides)
   # For a forbidden folder or a full disk, the system's message will do.
   except (UserError, OSError) as error:

@@ -160,13 +160,13 @@ def _train(candidate: Candidate, seed: int, data_dir: str) -> dict[str, Any]:
     for _ in range(experiment.steps_per_epoch):
       state, _ = train_fn(state, data, permutation, 1)
     if epoch + 1 in (2, config.num_epochs):
-      results = experiment.evaluate(state.params, experiment.dataset.test)
+      results = experiment.evaluate(state.variables, experiment.dataset.test)
       errors[str(epoch + 1)] = round(100 * (1 - results.accuracy), 2)
   return {
     'test_error_percent': errors,
     'statistics': {
       name: float(f'{number:.4g}')
-      for name, number in experiment.diagnose(state.params).items()
+      for name, number in experiment.diagnose(state.variables).items()
     },
     'minutes': round((time.monotonic() - started) / 60, 1),
   }

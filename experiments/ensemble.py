@@ -76,7 +76,7 @@ def ensemble_error(run: Run, seeds: Sequence[int], place: Place) -> float:
       )
     config = load_config(path, words)
     trained = TrainedRun.open(workdir, config=config)
-    parts = list(trained.inference.apply_in_batches(trained.params))
+    parts = list(trained.inference.apply_in_batches(trained.variables))
     total = total + np.concatenate([output.scores for output, _ in parts])
     targets = np.concatenate([target for _, target in parts])
   return 100 * float(1 - all_predicted(total, targets).mean())

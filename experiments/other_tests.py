@@ -78,5 +78,5 @@ def _test_error(config, workdir: Path) -> float:
 
   trained = TrainedRun.open(workdir, config=config)
   experiment = trained.experiment
-  params = trained.params
-  return experiment.evaluate(params, experiment.dataset.test).error
+  variables = trained.variables
+  return experiment.evaluate(variables, experiment.dataset.test).error

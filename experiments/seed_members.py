@@ -15,10 +15,10 @@ from capsjax.errors import UserError
 from capsjax.runs import (
   Checkpointer,
   Experiment,
-  MetricsWriter,
   Monitor,
   RunFolder,
   create_plan,
+  open_writers,
   training_scalars,
 )
 from capsjax.training import Progress, Reporter, TrainState
@@ -76,8 +76,9 @@ def open_member(
   """
   plan = create_plan(experiment)
   writer = stack.enter_context(
-    MetricsWriter(
+    open_writers(
       start.folder,
+      dataclasses.replace(experiment.config, seed=start.seed),
       resume_step=start.step,
       steps_per_epoch=experiment.steps_per_epoch,
     )
@@ -144,7 +145,7 @@ class Members:
       with _naming(member.seed):
         member.reporter.finish()
 
-  def evaluate(self, step: int, params: Any) -> float | None:
+  def evaluate(self, step: int, variables: Any) -> float | None:
     """Evaluates each seed and returns the number of improvements so far.
 
     The number rises whenever there is a best state to save.
@@ -153,7 +154,7 @@ class Members:
     for i, member in enumerate(self._members):
       best = member.monitor.best
       self._say(f'seed {member.seed}')
-      score = member.monitor(step, part_of(params, i))
+      score = member.monitor(step, part_of(variables, i))
       if score is not None and (best is None or score > best):
         self._improved[i] = score
     self._num_improvements += len(self._improved)

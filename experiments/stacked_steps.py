@@ -15,14 +15,16 @@ import numpy as np
 from capsjax.runs import Experiment
 from capsjax.training import DEVICE_AXIS, RunKeys, TrainFn, TrainState
 
-_AXES = TrainState(None, 0, 0)
+_AXES = TrainState(None, 0, 0, 0)
 
 
 def stack_states(states: Sequence[TrainState]) -> TrainState:
   """Stacks states that are at the same step, on the default device."""
   stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
   return jax.device_put(
-    TrainState(states[0].step, stacked.params, stacked.opt_state)
+    TrainState(
+      states[0].step, stacked.params, stacked.opt_state, stacked.statistics
+    )
   )
 
 
@@ -40,7 +42,10 @@ def part_of(tree: Any, i: int) -> Any:
 def state_of(state: TrainState, i: int) -> TrainState:
   """Returns the state of seed `i`, as in a single run."""
   return TrainState(
-    state.step, part_of(state.params, i), part_of(state.opt_state, i)
+    state.step,
+    part_of(state.params, i),
+    part_of(state.opt_state, i),
+    part_of(state.statistics, i),
   )
 
 

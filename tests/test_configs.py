@@ -13,13 +13,26 @@ from capsjax.errors import UserError
 from capsjax.models import (
   BaselineCNN,
   CapsNet,
+  EfficientCapsNet,
+  MatrixCapsNet,
   create_model,
 )
 from capsjax.ops import fused_dynamic_routing
 from capsjax.runs import configuration
-from capsjax.runs.config import BaselineConfig, BaselineLossConfig, Config
+from capsjax.runs.config import (
+  BaselineConfig,
+  ClassificationLossConfig,
+  Config,
+  EfficientCapsNetConfig,
+  MatrixCapsNetConfig,
+)
 from capsjax.runs.fields import flatten
-from capsjax.training import capsule_losses, create_optimizer, create_schedule
+from capsjax.training import (
+  capsule_losses,
+  create_optimizer,
+  create_schedule,
+  spread_losses,
+)
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / 'configs'
@@ -34,16 +47,19 @@ PARAMETERS = {
   'cifar10': ((24, 24, 3), 22_476_288 + 160),
   'custom': ((64, 64, 3), 22_670_080),
   'digits': ((28, 28, 1), 8_215_568),
+  'efficient_capsnet': ((28, 28, 1), 161_824 + 1_411_344),
   'fashion_mnist': ((28, 28, 1), 8_215_568),
+  'matrix_capsules': ((32, 32, 2), 316_650),
   'mnist': ((28, 28, 1), 8_215_568),
   'mnist_baseline': ((28, 28, 1), 35_445_522),
   'mnist_official': ((28, 28, 1), 8_215_568 + 160),
   'multi_mnist': ((36, 36, 1), 11_361_968),
   'multi_mnist_baseline': ((36, 36, 1), 24_563_978),
   'smallnorb': ((32, 32, 2), 9_327_104 + 80),
+  'vb_capsules': ((32, 32, 2), 68_714),
   'svhn': ((32, 32, 3), 4_720_480 + 80),
 }
-NUM_CLASSES = {'smallnorb': 5}
+NUM_CLASSES = {'smallnorb': 5, 'matrix_capsules': 5, 'vb_capsules': 5}
 
 
 def load(name, *overrides):
@@ -82,15 +98,21 @@ def names_in(section):
   return {field.name for field in dataclasses.fields(section)}
 
 
+# Fields of which configurations hold a name.
+NAMED = ('initialization', 'dtype', 'routing')
+
+
 def test_the_defaults_of_the_models_are_theirs():
   """Defaults are declared twice, since configurations load without JAX."""
   for model, fields in (
     (CapsNet, Config().model),
     (BaselineCNN, BaselineConfig()),
+    (EfficientCapsNet, EfficientCapsNetConfig()),
+    (MatrixCapsNet, MatrixCapsNetConfig()),
   ):
     for field in dataclasses.fields(model):
       value = getattr(fields, field.name, None)
-      if value is not None and field.name not in ('initialization', 'dtype'):
+      if value is not None and field.name not in NAMED:
         assert value == field.default, field.name
   routing = dict(vars(Config().model.routing))
   assert routing.pop('name') == 'dynamic'
@@ -122,10 +144,17 @@ def test_every_field_is_read():
   ) - {'steps_per_epoch'}
   assert names_in(config.loss) == set(
     inspect.signature(capsule_losses).parameters
-  ) - {'output', 'batch'}
+  ) - {'output', 'batch', 'step'}
+  spread = load('matrix_capsules').loss
+  assert names_in(spread) == set(
+    inspect.signature(spread_losses).parameters
+  ) - {'output', 'batch', 'step'}
   for model, fields in (
     (CapsNet, config.model),
     (BaselineCNN, load('mnist_baseline').model),
+    (EfficientCapsNet, load('efficient_capsnet').model),
+    (MatrixCapsNet, load('matrix_capsules').model),
+    (MatrixCapsNet, load('vb_capsules').model),
   ):
     body = inspect.getsource(model)
     # The registry reads `routing`, which names a function and its options.
@@ -214,7 +243,7 @@ def test_a_field_of_several_types_takes_each(tmp_path):
 
 def test_a_baseline_takes_class_weights():
   config = load('mnist_baseline', '--config.loss.class_weights=(1, 2)')
-  assert config.loss == BaselineLossConfig(class_weights=(1, 2))
+  assert config.loss == ClassificationLossConfig(class_weights=(1, 2))
 
 
 def test_a_run_from_before_a_field_is_read_as_it_was(tmp_path):

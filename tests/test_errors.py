@@ -1,9 +1,12 @@
-"""Messages for errors that other libraries raise."""
+"""Messages for errors that other libraries raise, and for warnings."""
+
+import logging
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from capsjax.console import warnings_told
 from capsjax.errors import UserError, memory_told
 
 
@@ -23,3 +26,16 @@ def test_too_little_memory_of_the_host_is_told():
 def test_other_errors_are_defects():
   with pytest.raises(RuntimeError, match='something else'), memory_told():
     raise RuntimeError('something else')
+
+
+def test_warnings_are_lines_on_stderr(capsys, caplog):
+  logger = logging.getLogger('capsjax.anything')
+  with warnings_told():
+    logger.warning('%d pictures are odd', 3)
+    logger.info('not worth a line')
+    logging.getLogger('other').warning('of another package')
+  assert capsys.readouterr().err == 'capsjax: warning: 3 pictures are odd\n'
+  assert caplog.messages == ['of another package']
+  logger.warning('outside of a command')
+  assert not capsys.readouterr().err
+  assert caplog.messages[1:] == ['outside of a command']

@@ -119,7 +119,10 @@ ROOMS = {
     lazily=('safetensors',),
   ),
   'capsjax.runs.restoring': runs_and('orbax'),
-  'capsjax.runs.metrics_file': runs_and('tensorboardX'),
+  'capsjax.runs.tensorboard': runs_and('tensorboardX'),
+  'capsjax.runs.weights_and_biases': dataclasses.replace(
+    IN_RUNS, lazily=('wandb',)
+  ),
   'capsjax.runs.monitor': dataclasses.replace(
     IN_RUNS, ours=(*IN_RUNS.ours, VISUALIZATION)
   ),
@@ -182,7 +185,14 @@ ONLY_IN = {
 }
 # Slow packages that neither `import capsjax` nor --help may load.
 HEAVY = {'matplotlib', 'optax', 'orbax', 'pooch', 'sklearn', 'tensorboardX'}
-HEAVY |= {'tensorflow', 'tensorflow_datasets', 'tqdm', 'PIL', 'ml_collections'}
+HEAVY |= {
+  'tensorflow',
+  'tensorflow_datasets',
+  'tqdm',
+  'PIL',
+  'ml_collections',
+  'wandb',
+}
 
 
 def module_name(path: Path) -> str:

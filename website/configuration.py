@@ -33,7 +33,7 @@ def get_config():
 
 A run keeps its configuration in `config.json`. When it is resumed, only the
 fields marked with \\* may have other values. `capsjax config` prints the
-same list.
+same list, and `capsjax config mnist --yaml` a file to edit.
 """
 
 

@@ -11,6 +11,7 @@ from capsjax import console
 from capsjax.data import Dataset
 from capsjax.files import write_file
 from capsjax.runs.config import Config
+from capsjax.runs.dataset_file import is_same_dataset
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.known_images import count_known
 from capsjax.runs.trained_run import TrainedRun
@@ -41,7 +42,7 @@ def run(
     workdir, config=config, checkpoint_name=checkpoint_name
   )
   experiment, dataset = trained.experiment, trained.experiment.dataset
-  results = _evaluate(experiment, trained.params)
+  results = _evaluate(experiment, trained.variables)
   if jax.process_index() == 0:
     known = count_known(dataset.test.images, trained.folder)
     print(_table(results, dataset, trained.step))
@@ -49,6 +50,11 @@ def run(
       print(
         f'\n{known:,} of the {len(dataset.test):,} test images were trained on:'
         ' the error on new images is higher'
+      )
+    elif known is None and not is_same_dataset(dataset, trained.folder):
+      print(
+        '\nthe training images are no longer those of the run, so some of the '
+        'test images may have been trained on'
       )
     record = {'step': trained.step, 'dataset': dataset.name}
     record |= {'class_names': dataset.class_names, 'trained_on': known}
@@ -59,7 +65,7 @@ def run(
   return results
 
 
-def _evaluate(experiment, params):
+def _evaluate(experiment, variables):
   with tqdm(
     total=experiment.test_size,
     unit='image',
@@ -67,7 +73,7 @@ def _evaluate(experiment, params):
     disable=console.hides_bar(),
   ) as progress:
     return experiment.evaluate(
-      params,
+      variables,
       experiment.dataset.test,
       on_batch=lambda done: progress.update(done - progress.n),
     )

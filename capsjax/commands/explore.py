@@ -43,7 +43,12 @@ def run(
   require_single_objects(trained)
   experiment, dataset = trained.experiment, trained.experiment.dataset
   model, shown = config.model, np.arange(min(_NUM_IMAGES, len(dataset.test)))
-  assert isinstance(model, CapsNetConfig)  # Only a CapsNet has a decoder.
+  if not isinstance(model, CapsNetConfig):
+    raise UserError(
+      f'{workdir} has a network that the page cannot run: only '
+      f'model_name=capsnet, not {config.model_name}; use reconstruct and '
+      'perturb instead'
+    )
   conv_strides, primary_strides = experiment.model.strides(
     experiment.image_shape
   )

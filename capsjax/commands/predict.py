@@ -1,7 +1,7 @@
 """The command `predict`: classifies the user's own pictures."""
 
 import json
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,16 +80,23 @@ def run(
   class_names = trained.experiment.dataset.class_names
   print(_table(named, class_names, trained.experiment.examples.num_objects))
   path = RunFolder(output).predictions
-  record = {
-    'step': trained.step,
-    'scores': {
-      name: dict(zip(class_names, of_picture, strict=True))
-      for name, of_picture in named.items()
-    },
-  }
-  write_file(path, json.dumps(record, indent=2) + '\n')
+  write_file(path, _record(named, class_names, trained.step))
   console.say(f'written to {path}')
   return path
+
+
+def _record(
+  scores: dict[str, list[float]], class_names: Sequence[str], step: int
+) -> str:
+  """Returns the text of `predictions.json`."""
+  record = {
+    'step': step,
+    'scores': {
+      name: dict(zip(class_names, of_picture, strict=True))
+      for name, of_picture in scores.items()
+    },
+  }
+  return json.dumps(record, indent=2) + '\n'
 
 
 def _look(trained: TrainedRun) -> Look | None:
@@ -129,10 +136,9 @@ def _warn(
     name for name, is_so in zip(names, is_doubtful, strict=True) if is_so
   ]
   if found:
-    print(
-      f'warning: {len(found):,} of {len(names):,} pictures {problem} '
-      f'({name_some(found)})',
-      file=sys.stderr,
+    logging.getLogger(__name__).warning(
+      '%d of %d pictures %s (%s)',
+      *(len(found), len(names), problem, name_some(found)),
     )
 
 

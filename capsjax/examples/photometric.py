@@ -1,7 +1,7 @@
-"""Random crops, flips, brightness and contrast, and standardisation.
+"""Random crops, flips, brightness, contrast, erasing, and standardisation.
 
-The augmentation of CIFAR10 in section 7 of the paper and in its code. Functions
-take one example; callers `vmap` them with one key each.
+All but erasing are the augmentation of CIFAR10 in section 7 of the paper and in
+its code. Functions take one example; callers `vmap` them with one key each.
 """
 
 import jax
@@ -73,6 +73,25 @@ def random_contrast(
   factor = jax.random.uniform(key, minval=factors[0], maxval=factors[1])
   mean = jnp.mean(image, (0, 1), keepdims=True)
   return mean + factor * (image - mean)
+
+
+def random_erase(
+  key: Key[Array, ''], image: _Image, *, size: int
+) -> Float32[Array, 'h w c']:
+  """Makes a square of one image black, at a uniformly random place.
+
+  Args:
+    key: the example's PRNG key.
+    image: float32 of shape [h, w, c], at least `size` high and wide.
+    size: the side of the square.
+  """
+  height, width, _ = image.shape
+  room = jnp.array([height - size + 1, width - size + 1], jnp.int32)
+  top, left = jax.random.randint(key, (2,), 0, room, jnp.int32)
+  down, right = jnp.arange(height) - top, jnp.arange(width) - left
+  is_row, is_column = ((x >= 0) & (x < size) for x in (down, right))
+  is_erased = is_row[:, None, None] & is_column[None, :, None]
+  return jnp.where(is_erased, 0, jnp.asarray(image))
 
 
 def standardize(

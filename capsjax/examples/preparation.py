@@ -15,6 +15,7 @@ from capsjax.examples.photometric import (
   random_brightness,
   random_contrast,
   random_crop,
+  random_erase,
   random_flip,
   standardize,
 )
@@ -39,6 +40,7 @@ class Preparation:
     max_brightness: the largest value to add to or subtract from all pixels.
     contrast_range: the smallest and the largest factor for the differences from
       the mean.
+    erase_size: the side of a square that is made black; 0 for none.
     standardize: whether to scale each image to mean 0 and standard deviation 1;
       otherwise it is in [0, 1].
   """
@@ -52,14 +54,20 @@ class Preparation:
   flip: bool = False
   max_brightness: float = 0.0
   contrast_range: tuple[float, float] = (1.0, 1.0)
+  erase_size: int = 0
   standardize: bool = False
 
   def image_shape(self, shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Returns height, width and channels of prepared images.
 
     Raises:
-      UserError: if `crop_size` is larger than the images.
+      UserError: if `crop_size` or `erase_size` is larger than the images.
     """
+    if self.erase_size > min(self.crop_size or shape[0], *shape[:2]):
+      raise UserError(
+        f'augmentation.erase_size={self.erase_size} is larger than the images; '
+        'make it smaller, or 0 to erase nothing'
+      )
     if not self.crop_size:
       return shape
     if self.crop_size > min(shape[:2]):
@@ -103,6 +111,8 @@ class Preparation:
       prepared = random_brightness(part(4), prepared, most=self.max_brightness)
     if self.contrast_range != (1.0, 1.0):
       prepared = random_contrast(part(5), prepared, factors=self.contrast_range)
+    if self.erase_size:
+      prepared = random_erase(part(6), prepared, size=self.erase_size)
     return self._finish(prepared)
 
   def for_test(

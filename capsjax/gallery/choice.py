@@ -97,7 +97,9 @@ def _predict_until(
     leave=False,
     disable=console.hides_bar(),
   ) as progress:
-    for output, targets in trained.inference.apply_in_batches(trained.params):
+    for output, targets in trained.inference.apply_in_batches(
+      trained.variables
+    ):
       found = all_predicted(output.scores, targets)
       is_right = np.append(is_right, found)
       progress.update(len(targets))

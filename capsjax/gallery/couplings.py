@@ -27,7 +27,7 @@ def draw(
     capsules, since only those have a position in the image.
   """
   experiment = trained.experiment
-  # Models without capsules lack this field.
+  # Other models, whose capsules have no position, lack this field.
   if getattr(experiment.model, 'hidden_capsules', True):
     return None
   dataset = experiment.dataset

@@ -77,7 +77,9 @@ def _all_scores(trained: TrainedRun) -> tuple[_Scores, Bool[np.ndarray, ' n']]:
     leave=False,
     disable=console.hides_bar(),
   ) as progress:
-    for output, targets in trained.inference.apply_in_batches(trained.params):
+    for output, targets in trained.inference.apply_in_batches(
+      trained.variables
+    ):
       scores.append(output.scores)
       is_right.append(all_predicted(output.scores, targets))
       progress.update(len(targets))

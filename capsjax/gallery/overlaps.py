@@ -22,7 +22,7 @@ def draw(
     positions: positions of the examples in the test set.
   """
   batch = trained.inference.examples(positions)
-  output = trained.inference.apply(trained.params, positions)
+  output = trained.inference.apply(trained.variables, positions)
   labels = _two_highest(batch.targets)
   predictions = _two_highest(output.scores)
 

@@ -25,7 +25,7 @@ def draw(
   pictures, labels = experiment.config.pictures, dataset.test.labels[positions]
   limit = pictures.perturbation_range
   offsets = np.linspace(-limit, limit, pictures.perturbation_steps)
-  capsules = trained.inference.apply(trained.params, positions).capsules
+  capsules = trained.inference.apply(trained.variables, positions).capsules
   chosen = capsules[np.arange(len(labels)), labels]
   perturbed = perturb_capsules(chosen, offsets)
   shape = perturbed.shape[:3]

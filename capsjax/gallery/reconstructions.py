@@ -23,7 +23,7 @@ def draw(
   """
   dataset, params = trained.experiment.dataset, trained.params
   labels, inference = dataset.test.labels[positions], trained.inference
-  output = inference.apply(params, positions)
+  output = inference.apply(trained.variables, positions)
   predictions = output.scores.argmax(-1)
   return reconstruction_figure(
     inference.examples(positions).images,

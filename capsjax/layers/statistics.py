@@ -8,8 +8,16 @@ from flax import traverse_util
 from jaxtyping import Array, Float
 
 from capsjax import ops
+from capsjax.layers.convolutional import ConvCapsules, GridCapsules
 from capsjax.layers.dense import DenseCapsules
+from capsjax.layers.pose_primary import PosePrimaryCapsules
 from capsjax.layers.primary import PrimaryCapsules
+from capsjax.layers.routed import RoutedCapsules
+
+_MEASURED = (
+  *(PrimaryCapsules, DenseCapsules, RoutedCapsules),
+  *(PosePrimaryCapsules, ConvCapsules, GridCapsules),
+)
 
 # A length above the first counts as saturated, one below the second as dead.
 _LONG, _SHORT = 0.99, 0.01
@@ -29,12 +37,12 @@ def capsule_statistics(
   Args:
     images: the model's only argument.
     variables: the model's variables, as for `model.apply`.
-    model: any Linen module that contains `PrimaryCapsules` or `DenseCapsules`.
+    model: any Linen module that contains capsule layers of this package.
 
   Returns:
     Scalars by name, `LAYER/STATISTIC`, with the layer's path in the model:
 
-    - `length`: the mean length of a capsule;
+    - `length`: the mean length of a capsule, or its activation if it has one;
     - `length_deviation`: the standard deviation of a capsule's length over the
       images, averaged over the capsules;
     - `share_long`, `share_short`: the shares of lengths above 0.99, below 0.01;
@@ -62,9 +70,7 @@ def capsule_statistics(
   _, variables = model.apply(
     variables,
     images,
-    capture_intermediates=lambda module, _: isinstance(
-      module, PrimaryCapsules | DenseCapsules
-    ),
+    capture_intermediates=lambda module, _: isinstance(module, _MEASURED),
     mutable=['intermediates'],
   )
   found = traverse_util.flatten_dict(
@@ -75,14 +81,17 @@ def capsule_statistics(
     layer, _, kind = name.rpartition('/')
     measure = {'__call__': _of_lengths, 'couplings': _of_couplings}.get(kind)
     if measure is not None:
-      of_layer = measure(value.astype(jnp.float32))
+      of_layer = measure(value)
       statistics |= {f'{layer}/{key}': of_layer[key] for key in of_layer}
   return statistics
 
 
 def _of_lengths(capsules):
-  """Measures capsules `[batch, num_capsules, dim]`."""
-  lengths = ops.lengths(capsules)
+  """Measures capsules `[batch, num_capsules, dim]`, or with activations."""
+  if isinstance(capsules, ops.Capsules):
+    lengths = capsules.activations.astype(jnp.float32)
+  else:
+    lengths = ops.lengths(capsules.astype(jnp.float32))
   return {
     'length': jnp.mean(lengths),
     'length_deviation': jnp.mean(jnp.std(lengths, 0)),
@@ -94,6 +103,7 @@ def _of_lengths(capsules):
 def _of_couplings(couplings):
   """Measures couplings `[num_iterations, batch, in_caps, out_caps]`."""
   statistics = {}
+  couplings = couplings.astype(jnp.float32)
   # The capsules' shares alone, without the leak of a leaky softmax.
   shares = couplings / jnp.sum(couplings, -1, keepdims=True)
   # Couplings that underflow count as the smallest number.

@@ -2,7 +2,9 @@
 
 from capsjax.models.baseline import BaselineCNN
 from capsjax.models.capsnet import CapsNet
+from capsjax.models.efficient_capsnet import EfficientCapsNet
 from capsjax.models.initializers import FAN_IN, OFFICIAL, Initializers
+from capsjax.models.matrix_capsnet import MatrixCapsNet
 from capsjax.models.outputs import ModelOutput
 from capsjax.models.registry import create_model
 
@@ -12,6 +14,8 @@ __all__ = [
   'Initializers',
   'BaselineCNN',
   'CapsNet',
+  'EfficientCapsNet',
+  'MatrixCapsNet',
   'ModelOutput',
   'create_model',
 ]

@@ -1,4 +1,4 @@
-"""The paper's two losses, one value per example; steps average them."""
+"""Losses, one value per example; steps average them."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -82,3 +82,60 @@ def reconstruction_loss(
   require_floating(reconstructions=reconstructions, images=images)
   require_same_shape(reconstructions=reconstructions, images=images)
   return jnp.sum(jnp.square(reconstructions - images), (-3, -2, -1))
+
+
+def spread_loss(
+  activations: Float[Array, '*batch num_classes'],
+  targets: Float[Array, '*batch num_classes'],
+  *,
+  margin: float | Float[Array, ''] = 0.9,
+) -> Float[Array, '*batch']:
+  """Computes the spread loss of each example, summed over the other classes.
+
+  `L = sum_i max(0, m - (a_t - a_i))^2` over the classes i other than the true
+  class t.
+
+  Args:
+    activations: activations of the class capsules in [0, 1].
+    targets: 1 for the one class that is present, else 0.
+    margin: m, by which the true class should exceed the others.
+
+  Returns:
+    The loss of each example, at least 0.
+
+  Raises:
+    ValueError: if the shapes differ, or the activations are integers.
+
+  References:
+    Hinton, Sabour, Frosst, "Matrix Capsules with EM Routing", 2018, Eq. 3.
+  """
+  require_floating(activations=activations)
+  require_same_shape(activations=activations, targets=targets)
+  of_target = jnp.sum(targets * activations, -1, keepdims=True)
+  lacking = jnp.maximum(0, margin - (of_target - activations))
+  return jnp.sum((1 - targets) * jnp.square(lacking), -1)
+
+
+def activation_nll(
+  activations: Float[Array, '*batch num_classes'],
+  targets: Float[Array, '*batch num_classes'],
+) -> Float[Array, '*batch']:
+  """Computes minus the logarithm of the true class's activation.
+
+  Args:
+    activations: activations of the class capsules, in [0, 1] and of sum 1, as
+      `self_routing` gives them.
+    targets: 1 for the one class that is present, else 0.
+
+  Returns:
+    The loss of each example, at least 0. Activations that underflow count as
+    the smallest number, without a gradient.
+
+  Raises:
+    ValueError: if the shapes differ, or the activations are integers.
+  """
+  require_floating(activations=activations)
+  require_same_shape(activations=activations, targets=targets)
+  of_target = jnp.sum(targets * activations, -1)
+  tiny = jnp.finfo(activations.dtype).tiny
+  return -jnp.log(jnp.maximum(of_target, tiny))

@@ -22,7 +22,6 @@ from .dataset_file import (
 from .experiment import Experiment
 from .folder import RunFolder
 from .inside import look_inside
-from .metrics_file import MetricsWriter
 from .monitor import Monitor
 from .restoring import (
   available_steps,
@@ -30,6 +29,7 @@ from .restoring import (
   restore,
 )
 from .summary import start_summary
+from .tracking import open_writers
 from .trained_run import TrainedRun
 from .trainer import (
   create_plan,
@@ -41,7 +41,6 @@ __all__ = [
   'Checkpointer',
   'Config',
   'Experiment',
-  'MetricsWriter',
   'Monitor',
   'RunFolder',
   'TrainedRun',
@@ -54,6 +53,7 @@ __all__ = [
   'load_config',
   'load_dataset_file',
   'look_inside',
+  'open_writers',
   'read_course',
   'require_continues',
   'require_same_dataset',

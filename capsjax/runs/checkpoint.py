@@ -26,6 +26,7 @@ import orbax.checkpoint as ocp
 from capsjax import console
 from capsjax.errors import UserError, first_line
 from capsjax.runs.manifest import make_manifest
+from capsjax.training import TrainState
 
 
 class Checkpointer:
@@ -122,7 +123,7 @@ class _Shelf:
       self._writer.save(
         path,
         args=ocp.args.Composite(
-          state=ocp.args.PyTreeSave(host),
+          state=ocp.args.PyTreeSave(stored(host)),
           manifest=ocp.args.JsonSave(make_manifest(step, host, metric=metric)),
         ),
         force=True,
@@ -167,6 +168,11 @@ class _Shelf:
     for name in names:
       if name.split('.')[0].isdecimal() and name not in kept:
         shutil.rmtree(self._folder / name, ignore_errors=True)
+
+
+def stored(state: Any) -> Any:
+  """Returns the pytree that Orbax writes for a training state, or any other."""
+  return state.to_tree() if isinstance(state, TrainState) else state
 
 
 @contextmanager

@@ -102,6 +102,13 @@ class AugmentationConfig:
   contrast_range: tuple[int | float, int | float] = field(
     (1.0, 1.0), 'Smallest and largest contrast factor.', RANGE
   )
+  erase_size: int = field(
+    0,
+    'Side in pixels of a square that is made black at a random place; 0 for '
+    'none.',
+    at_least(0),
+    before=0,
+  )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -256,8 +263,131 @@ class BaselineConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BaselineLossConfig:
-  """Fields of `config.loss` if `model_name='baseline'`: cross entropy."""
+class EfficientCapsNetConfig:
+  """Fields of `config.model` if `model_name='efficient_capsnet'`."""
+
+  capsule_dim: int = field(16, 'Dimension of a class capsule.', at_least(1))
+  conv_features: tuple[int, ...] = field(
+    (32, 64, 64, 128), 'Number of channels of each convolution.'
+  )
+  conv_kernel_sizes: tuple[int, ...] = field(
+    (5, 3, 3, 3), 'Side of the square kernel of each convolution.'
+  )
+  conv_strides: tuple[int, ...] = field(
+    (1, 1, 1, 2), 'Stride of each convolution.'
+  )
+  num_primary: int = field(16, 'Number of primary capsules.', at_least(1))
+  primary_dim: int = field(
+    8,
+    'Dimension of a primary capsule; num_primary times this is the number of '
+    'channels of the last convolution.',
+    at_least(1),
+  )
+  has_decoder: bool = field(
+    True, 'Whether the network has a decoder, which reconstructs the images.'
+  )
+  decoder_sizes: tuple[int, ...] = field(
+    (512, 1024), 'Sizes of the hidden layers of the decoder.'
+  )
+  dtype: str = field(
+    'float32',
+    "Type to compute in: 'float32' or 'bfloat16'; parameters stay float32.",
+    one_of('float32', 'bfloat16'),
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EMRoutingConfig:
+  """Fields of `config.model.routing` if `model_name='matrix_capsules'`."""
+
+  name: str = field('em', 'Routing algorithm.', one_of('em'))
+  num_iterations: int = field(3, 'Number of routing iterations.', at_least(1))
+  inverse_temperature: float = field(
+    0.01, 'Slope of the activations after many iterations.', POSITIVE
+  )
+  variance_floor: float = field(
+    5e-4, 'Number added to each variance.', POSITIVE
+  )
+  mean_damping: float = field(
+    0.0, "Weight of the previous iteration's mean.", SHARE
+  )
+  beta_u_scale: float = field(
+    1.0, 'Factor of the learned cost of describing a pose.'
+  )
+  beta_a_scale: float = field(
+    1.0, 'Factor of the learned cost of activating a capsule.'
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VariationalRoutingConfig:
+  """Fields of `config.model.routing` if `model_name='vb_capsules'`."""
+
+  name: str = field('variational', 'Routing algorithm.', one_of('variational'))
+  num_iterations: int = field(3, 'Number of routing iterations.', at_least(1))
+  concentration: float = field(1.0, 'Of the Dirichlet prior.', POSITIVE)
+  mean_precision: float = field(1.0, "Of the means' prior.", POSITIVE)
+  full_covariance: bool = field(False, 'Whether covariances are full.')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MatrixCapsNetConfig:
+  """Fields of `config.model` if `model_name='matrix_capsules'`."""
+
+  conv_features: int = field(
+    32, 'Number of channels of the convolution.', at_least(1)
+  )
+  conv_kernel_size: tuple[int, int] = field(
+    (5, 5), 'Kernel size of the convolution.', SIZE
+  )
+  conv_strides: tuple[int, int] = field(
+    (2, 2), 'Strides of the convolution.', SIZE
+  )
+  num_types: int = field(
+    32, 'Number of primary capsules at each position.', at_least(1)
+  )
+  capsule_types: tuple[int, ...] = field(
+    (32, 32), 'Number of types of each convolutional capsule layer.'
+  )
+  capsule_kernel_sizes: tuple[int, ...] = field(
+    (3, 3), 'Side of the receptive fields of each convolutional capsule layer.'
+  )
+  capsule_strides: tuple[int, ...] = field(
+    (2, 1), 'Stride of each convolutional capsule layer.'
+  )
+  pose_side: int = field(4, 'Side of a pose matrix.', at_least(2))
+  routing: EMRoutingConfig = section(
+    EMRoutingConfig, 'How capsules are routed to the layer above.'
+  )
+  competes_everywhere: bool = field(
+    True,
+    'Whether all parents that see a child compete for it, or only those at the '
+    'same position.',
+  )
+  coordinate_scale: float = field(
+    1.0,
+    'Factor of the position, from 0 to 1, that is added to the votes for class '
+    'capsules.',
+  )
+  dtype: str = field(
+    'float32',
+    "Type to compute in: 'float32' or 'bfloat16'; parameters stay float32.",
+    one_of('float32', 'bfloat16'),
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VariationalCapsNetConfig(MatrixCapsNetConfig):
+  """Fields of `config.model` if `model_name='vb_capsules'`."""
+
+  routing: VariationalRoutingConfig = section(  # type: ignore[assignment]
+    VariationalRoutingConfig, 'How capsules are routed to the layer above.'
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassificationLossConfig:
+  """Fields of `config.loss` of all networks, and all fields of some."""
 
   class_weights: str | tuple[int | float, ...] = field(
     (),
@@ -270,7 +400,24 @@ class BaselineLossConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LossConfig(BaselineLossConfig):
+class SpreadLossConfig(ClassificationLossConfig):
+  """Fields of `config.loss` if `model_name='matrix_capsules'`."""
+
+  margin_schedule: str = field(
+    'linear',
+    "How the margin grows: 'linear' as in the paper, or 'sigmoid' as in the "
+    'official code.',
+    one_of('linear', 'sigmoid'),
+  )
+  initial_margin: float = field(0.2, 'Margin at the start.', SHARE)
+  final_margin: float = field(0.9, 'Margin at the end.', SHARE)
+  margin_steps: int = field(
+    10_000, 'Steps in which the margin grows.', at_least(1)
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig(ClassificationLossConfig):
   """Fields of `config.loss` if `model_name='capsnet'`.
 
   These are the margin loss (Eq. 4) and the reconstruction loss.
@@ -434,11 +581,19 @@ class Config:
   )
   pairs: PairsConfig = section(PairsConfig, 'How two images are overlaid.')
   model_name: str = field(
-    'capsnet', 'The network.', one_of('capsnet', 'baseline')
+    'capsnet',
+    'The network.',
+    one_of(
+      *('capsnet', 'baseline', 'efficient_capsnet'),
+      *('matrix_capsules', 'vb_capsules'),
+    ),
   )
-  model: CapsNetConfig | BaselineConfig = section(
-    CapsNetConfig, 'Fields of the network.'
-  )
+  model: (
+    CapsNetConfig
+    | BaselineConfig
+    | EfficientCapsNetConfig
+    | MatrixCapsNetConfig
+  ) = section(CapsNetConfig, 'Fields of the network.')
   init_from: str = field(
     '',
     'Folder of another run, whose newest checkpoint gives the initial values '
@@ -453,7 +608,7 @@ class Config:
     NAMES,
     before=(),
   )
-  loss: LossConfig | BaselineLossConfig = section(
+  loss: LossConfig | SpreadLossConfig | ClassificationLossConfig = section(
     LossConfig, 'Weights of the losses.'
   )
   batch_size: int = field(
@@ -527,6 +682,15 @@ class Config:
   )
   log_every_steps: int = field(
     50, 'Steps between logged training metrics.', at_least(1), may_change=True
+  )
+  tracking: str = field(
+    '',
+    "Service that gets the metrics and pictures too: 'wandb' (Weights & "
+    "Biases; needs `pip install 'capsjax[wandb]'` and `wandb login`, or "
+    "WANDB_MODE=offline); '' for none.",
+    one_of('', 'wandb'),
+    may_change=True,
+    before='',
   )
   checkpoint_every_seconds: float = field(
     120.0, 'Seconds between checkpoints.', at_least(0), may_change=True

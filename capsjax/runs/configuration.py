@@ -17,17 +17,27 @@ from capsjax.files import write_file
 from capsjax.runs import config_file, fields
 from capsjax.runs.config import (
   BaselineConfig,
-  BaselineLossConfig,
   CapsNetConfig,
+  ClassificationLossConfig,
   Config,
+  EfficientCapsNetConfig,
   LossConfig,
+  MatrixCapsNetConfig,
+  SpreadLossConfig,
+  VariationalCapsNetConfig,
 )
 from capsjax.runs.overrides import parse_value, split_override
 
 # Sections whose class depends on `model_name`.
 _OF_MODEL: dict[str, dict[str, type[Any]]] = {
   'capsnet': {'model': CapsNetConfig, 'loss': LossConfig},
-  'baseline': {'model': BaselineConfig, 'loss': BaselineLossConfig},
+  'baseline': {'model': BaselineConfig, 'loss': ClassificationLossConfig},
+  'efficient_capsnet': {'model': EfficientCapsNetConfig, 'loss': LossConfig},
+  'matrix_capsules': {'model': MatrixCapsNetConfig, 'loss': SpreadLossConfig},
+  'vb_capsules': {
+    'model': VariationalCapsNetConfig,
+    'loss': ClassificationLossConfig,
+  },
 }
 # The file of a run, as RunFolder names it.
 _OF_RUN = 'config.json'
@@ -151,7 +161,7 @@ def _section(
   declared = {f.name: f for f in dataclasses.fields(factory)}
   for name in values:
     if name not in declared:
-      if factory is BaselineLossConfig and hasattr(LossConfig, name):
+      if factory is ClassificationLossConfig and hasattr(LossConfig, name):
         raise UserError(
           f'a baseline has no use for loss.{name}; in the file of the '
           'configuration, set config.loss = ConfigDict()'

@@ -48,18 +48,32 @@ def require_same_dataset(dataset: Dataset, folder: RunFolder) -> None:
     UserError: if the classes, the number of training images of a class, or the
       image shape differ.
   """
-  try:
-    text = folder.dataset.read_text(encoding='utf-8')
-    found = dict(json.loads(text))
-  except (OSError, TypeError, ValueError):
-    return  # The file is missing or damaged and will be written anew.
-  now = _describe(dataset)
-  if any(found[name] != now[name] for name in found.keys() & now.keys()):
+  if not is_same_dataset(dataset, folder):
     raise UserError(
       f'{folder} holds a run on other data, which its {folder.dataset.name} '
       'describes; '
       'choose another --workdir, or set --config.data_dir to those data'
     )
+
+
+def is_same_dataset(dataset: Dataset, folder: RunFolder) -> bool:
+  """Returns whether data may be those of a run.
+
+  Args:
+    dataset: the data.
+    folder: a folder that may hold a run.
+
+  Returns:
+    False if the classes, the number of training images of a class, or the image
+    shape differ. True if the record is missing or damaged.
+  """
+  try:
+    text = folder.dataset.read_text(encoding='utf-8')
+    found = dict(json.loads(text))
+  except (OSError, TypeError, ValueError):
+    return True
+  now = _describe(dataset)
+  return all(found[name] == now[name] for name in found.keys() & now.keys())
 
 
 def with_classes_of(folder: RunFolder, dataset: Dataset) -> Dataset:

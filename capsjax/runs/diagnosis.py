@@ -66,9 +66,12 @@ def _of_lengths(
       f'{deviation:.3f} between images): try {smaller_steps(experiment)}'
     )
   if numbers['share_short'] > _DEAD_SHARE:
+    remedy = smaller_steps(experiment)
+    if isinstance(experiment.model, CapsNet):
+      remedy = '--config.model.initialization=official'
     yield (
       f'are dead ({100 * numbers["share_short"]:.0f}% of their lengths are '
-      'below 0.01): try --config.model.initialization=official'
+      f'below 0.01): try {remedy}'
     )
 
 

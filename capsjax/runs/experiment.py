@@ -225,14 +225,14 @@ class Experiment:
 
   def evaluate(
     self,
-    params: Any,
+    variables: Any,
     split: Split,
     on_batch: Callable[[int], None] = lambda count: None,
   ) -> Results:
     """Evaluates every example of a split.
 
     Args:
-      params: the model's parameters, on every device.
+      variables: the model's variables, on every device.
       split: a split of the data set.
       on_batch: called with the number of examples dispatched so far.
     """
@@ -241,7 +241,7 @@ class Experiment:
     batch_size = self.devices.multiple(self.config.batch_size)
     return evaluate(
       self._eval_fn,
-      params,
+      variables,
       self.data_of(split),
       size=size,
       batch_size=batch_size,
@@ -259,11 +259,11 @@ class Experiment:
       return eval_fn
     return stream_evaluation(eval_fn, self.devices.replicate)
 
-  def diagnose(self, params: Any) -> dict[str, float]:
+  def diagnose(self, variables: Any) -> dict[str, float]:
     """Measures capsules and gradient norms on the first training images.
 
     Args:
-      params: the model's parameters, on every device.
+      variables: the model's variables, on every device.
 
     Returns:
       Numbers by name: 'capsules/LAYER/STATISTIC', as `capsule_statistics`
@@ -277,20 +277,18 @@ class Experiment:
     return {
       name: float(number)
       for name, number in jax.device_get(
-        self._diagnose_fn(params, data, positions)
+        self._diagnose_fn(variables, data, positions)
       ).items()
     }
 
   @functools.cached_property
   def _diagnose_fn(self) -> Callable[..., dict[str, jax.Array]]:
     @jax.jit
-    def diagnose(params, data, positions):
+    def diagnose(variables, data, positions):
       batch = self.examples.test_batch(data, positions)
-      statistics = capsule_statistics(
-        batch.images, {'params': params}, model=self.model
-      )
+      statistics = capsule_statistics(batch.images, variables, model=self.model)
       norms = gradient_norms(
-        params, batch, apply_fn=self.model.apply, objective=self.objective
+        variables, batch, apply_fn=self.model.apply, objective=self.objective
       )
       return {f'capsules/{name}': n for name, n in statistics.items()} | {
         f'gradient_norm/{name}': n for name, n in norms.items()

@@ -22,14 +22,17 @@ def serialize_weights(run: TrainedRun) -> bytes:
     run: the trained run.
 
   Returns:
-    Every parameter under its flat name, such as `class_capsules.kernel`. The
-    metadata are strings: the data set, its class names and the shape of its
-    images in JSON, the input of `serialize_classifier`'s program, the step of
-    the checkpoint, and the version of capsjax.
+    Every parameter and running statistic under its flat name, such as
+    `class_capsules.kernel`. The metadata are strings: the data set, its class
+    names and the shape of its images in JSON, the input of
+    `serialize_classifier`'s program, the step of the checkpoint, and the
+    version of capsjax.
   """
   from safetensors.numpy import save
 
-  params = traverse_util.flatten_dict(jax.device_get(run.params), sep='.')
+  params: dict[str, Any] = {}
+  for collection in jax.device_get(run.variables).values():
+    params |= traverse_util.flatten_dict(collection, sep='.')
   return save(
     params,
     metadata={
@@ -65,7 +68,7 @@ def serialize_classifier(run: TrainedRun) -> bytes:
     model = model.clone(has_decoder=False)
 
   def classifier(images):
-    return model.apply({'params': run.params}, run.prepare(images)).scores
+    return model.apply(run.variables, run.prepare(images)).scores
 
   (batch,) = export.symbolic_shape('batch')
   images = jax.ShapeDtypeStruct((batch, *run.image_shape), jnp.uint8)

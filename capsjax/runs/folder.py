@@ -53,6 +53,11 @@ class RunFolder:
     return self.path / 'metrics.jsonl'
 
   @property
+  def wandb_id(self) -> Path:
+    """The id of the run in Weights & Biases, if it is tracked there."""
+    return self.path / 'wandb_id.txt'
+
+  @property
   def checkpoints(self) -> Path:
     """The folder of checkpoints."""
     return self.path / 'checkpoints'

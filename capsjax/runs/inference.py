@@ -32,23 +32,23 @@ class Inference:
     return jax.device_get(self._examples(*self._window(positions)))
 
   def apply(
-    self, params: Any, positions: Integer[np.ndarray, ' n']
+    self, variables: Any, positions: Integer[np.ndarray, ' n']
   ) -> ModelOutput:
     """Applies the model to the test examples at the given positions."""
     outputs = []
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(len(positions), size):
-      output, _ = self._apply(params, *self._window(positions[places]))
+      output, _ = self._apply(variables, *self._window(positions[places]))
       outputs.append(first(jax.device_get(output), int(weights.sum())))
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
   def apply_in_batches(
-    self, params: Any
+    self, variables: Any
   ) -> Iterator[tuple[ModelOutput, Float[np.ndarray, 'batch num_classes']]]:
     """Yields the model's outputs for all test examples, with their targets."""
     size = self._experiment.config.batch_size
     for places, weights in padded_batches(self._experiment.test_size, size):
-      found = jax.device_get(self._apply(params, *self._window(places)))
+      found = jax.device_get(self._apply(variables, *self._window(places)))
       yield first(found, int(weights.sum()))
 
   def decode(
@@ -83,9 +83,9 @@ class Inference:
     experiment = self._experiment
 
     @jax.jit
-    def apply(params, data, positions):
+    def apply(variables, data, positions):
       batch = experiment.examples.test_batch(data, positions)
-      output = experiment.model.apply({'params': params}, batch.images)
+      output = experiment.model.apply(variables, batch.images)
       return output, batch.targets
 
     return apply

@@ -38,9 +38,9 @@ def look_inside(
   """
 
   @jax.jit
-  def apply(params, images):
+  def apply(variables, images):
     return trained.experiment.model.apply(
-      {'params': params},
+      variables,
       images,
       capture_intermediates=lambda module, _: (
         module.name in ('cell', 'primary_capsules')
@@ -48,7 +48,7 @@ def look_inside(
       mutable=['intermediates'],
     )
 
-  output, variables = jax.device_get(apply(trained.params, images))
+  output, variables = jax.device_get(apply(trained.variables, images))
   inside = variables['intermediates']
   primary = inside['primary_capsules']
   (features,), (inputs,) = primary['cell']['__call__'], primary['__call__']

@@ -1,6 +1,6 @@
-"""Metrics on disk: `metrics.jsonl` for programs, TensorBoard for people.
+"""The metrics of a run in `metrics.jsonl`.
 
-A line of `metrics.jsonl` is one JSON object,
+A line is one JSON object,
 
     {"step": 400, "epoch": 0.853, "train/margin_loss": 0.0213, ...}
 
@@ -9,25 +9,21 @@ with the same names as in TensorBoard. A number that is not finite becomes null.
 
 import json
 import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, SupportsFloat
+from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import UInt8
 
-from capsjax.errors import UserError
 from capsjax.files import write_file
 from capsjax.runs.folder import RunFolder
 
 
-class MetricsWriter:
-  """Writes the metrics of a run into its folder; a context manager.
+class MetricsFile:
+  """Writes metrics as lines of JSON, but no pictures; a `Writer`.
 
-  If the process is killed, at most the line being written is lost, and the
-  TensorBoard events of a few seconds.
+  If the process is killed, at most the line being written is lost.
 
   Args:
     folder: the folder of the run; created if needed.
@@ -46,90 +42,33 @@ class MetricsWriter:
     resume_step: int = 0,
     steps_per_epoch: int | None = None,
   ) -> None:
-    # Takes 0.3 s, so it is not imported at the top.
-    from tensorboardX import SummaryWriter
-
-    self._path = folder.metrics.absolute()
+    self._folder = folder
     self._steps_per_epoch = steps_per_epoch
-    with self._write_errors_for_user():
-      self._path.parent.mkdir(parents=True, exist_ok=True)
-      _drop_lines_after(self._path, resume_step)
-      self._file = self._path.open('a', encoding='utf-8')
-      self._events = SummaryWriter(
-        str(self._path.parent),
-        purge_step=resume_step + 1,
-        flush_secs=10,
-        # tensorboardX names files by the second and overwrites duplicates.
-        filename_suffix=f'.{time.time_ns()}',
-      )
+    path = folder.metrics.absolute()
+    with folder.writes_told():
+      path.parent.mkdir(parents=True, exist_ok=True)
+      _drop_lines_after(path, resume_step)
+      self._file = path.open('a', encoding='utf-8')
 
-  def write_scalars(
-    self, step: int, scalars: Mapping[str, SupportsFloat]
-  ) -> None:
-    """Writes numbers by name, such as 'train/margin_loss'."""
+  def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+    """Writes a line and hands it to the system."""
     line: dict[str, Any] = {'step': step}
     if self._steps_per_epoch is not None:
       line['epoch'] = round(step / self._steps_per_epoch, 3)
-    for name, value in scalars.items():
-      number = float(value)
+    for name, number in scalars.items():
       line[name] = number if math.isfinite(number) else None
-      self._events.add_scalar(name, number, step)
-    with self._write_errors_for_user():
+    with self._folder.writes_told():
       self._file.write(json.dumps(line) + '\n')
       self._file.flush()
 
   def write_images(
-    self, step: int, images: Mapping[str, Shaped[np.ndarray, 'h w c']]
+    self, step: int, images: Mapping[str, UInt8[np.ndarray, 'h w c']]
   ) -> None:
-    """Writes pictures by name: uint8, or float in [0, 1]; 1 or 3 channels."""
-    for name, image in images.items():
-      if image.dtype != np.uint8:
-        image = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-      self._events.add_image(name, image, step, dataformats='HWC')
+    """Does nothing."""
 
   def close(self) -> None:
-    """Writes pending events and closes the files."""
-    self._events.close()
+    """Closes the file."""
     self._file.close()
-
-  def __enter__(self) -> 'MetricsWriter':
-    return self
-
-  def __exit__(self, *_: object) -> None:
-    self.close()
-
-  @contextmanager
-  def _write_errors_for_user(self) -> Iterator[None]:
-    try:
-      yield
-    except OSError as error:
-      raise UserError(
-        f'cannot write {self._path}: {error.strerror}; make room or choose '
-        'another --workdir'
-      ) from error
-
-
-class NullWriter:
-  """Stands in for a `MetricsWriter` and writes nothing."""
-
-  def write_scalars(
-    self, step: int, scalars: Mapping[str, SupportsFloat]
-  ) -> None:
-    """Does nothing."""
-
-  def write_images(
-    self, step: int, images: Mapping[str, Shaped[np.ndarray, 'h w c']]
-  ) -> None:
-    """Does nothing."""
-
-  def close(self) -> None:
-    """Does nothing."""
-
-  def __enter__(self) -> 'NullWriter':
-    return self
-
-  def __exit__(self, *_: object) -> None:
-    pass
 
 
 def _drop_lines_after(path: Path, step: int) -> None:

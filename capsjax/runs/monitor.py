@@ -9,8 +9,8 @@ from capsjax.data import Split
 from capsjax.errors import missing_of
 from capsjax.runs.experiment import Experiment
 from capsjax.runs.inference import Inference
-from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.summary import warning_of_no_learning
+from capsjax.runs.writers import Writers
 from capsjax.training import Plan, Progress, Results
 from capsjax.visualization import (
   confusion_figure,
@@ -23,7 +23,7 @@ _NUM_PICTURES = 10
 
 
 class Monitor:
-  """Evaluates parameters, then writes and prints the results.
+  """Evaluates a network, then writes and prints the results.
 
   Attributes:
     test: the last result on the test set, or None.
@@ -46,7 +46,7 @@ class Monitor:
     plan: Plan,
     best: float | None,
     *,
-    writer: MetricsWriter | NullWriter,
+    writer: Writers,
     progress: Progress,
   ) -> None:
     self.test: Results | None = None
@@ -58,12 +58,12 @@ class Monitor:
     self._progress = progress
     self._inference = Inference(experiment)
 
-  def __call__(self, step: int, params: Any) -> float | None:
+  def __call__(self, step: int, variables: Any) -> float | None:
     """Evaluates on the test set, and on the validation set if there is one.
 
     Args:
       step: the number of steps taken.
-      params: the parameters, on every device.
+      variables: the model's variables, on every device.
 
     Returns:
       The accuracy that selects the best state, on the set that the
@@ -71,18 +71,18 @@ class Monitor:
     """
     dataset, config = self._experiment.dataset, self._experiment.config
     with self._progress.paused():
-      self.test = self._measure('test', step, dataset.test, params)
+      self.test = self._measure('test', step, dataset.test, variables)
       warning = warning_of_no_learning(self._experiment, self.test)
       if warning:
         self._progress.write(warning)
       validation = None
       if dataset.validation is not None:
         validation = self._measure(
-          'validation', step, dataset.validation, params
+          'validation', step, dataset.validation, variables
         )
       chosen = self.test if config.select_best_by == 'test' else validation
       if config.diagnostics:
-        self.diagnosis = self._experiment.diagnose(params)
+        self.diagnosis = self._experiment.diagnose(variables)
         self._writer.write_scalars(step, self.diagnosis)
       if chosen is not None:
         self.best = max(chosen.accuracy, self.best or 0.0)
@@ -90,16 +90,17 @@ class Monitor:
       if not missing_of('pages') and (
         is_last or config.pictures.every_evaluation
       ):
-        self._write_pictures(step, params, self.test)
+        self._write_pictures(step, variables, self.test)
     return None if chosen is None else chosen.accuracy
 
   def _measure(
-    self, name: str, step: int, split: Split, params: Any
+    self, name: str, step: int, split: Split, variables: Any
   ) -> Results:
     """Evaluates a split, then writes and prints the results."""
     started = time.monotonic()
-    results = self._experiment.evaluate(params, split)
+    results = self._experiment.evaluate(variables, split)
     scalars = self._experiment.scalars(name, results)
+    scalars[f'{name}/error_percent'] = results.error
     scalars[f'{name}/seconds'] = time.monotonic() - started
     self._writer.write_scalars(step, scalars)
     epoch = step / self._experiment.steps_per_epoch
@@ -109,13 +110,15 @@ class Monitor:
     )
     return results
 
-  def _write_pictures(self, step: int, params: Any, results: Results) -> None:
+  def _write_pictures(
+    self, step: int, variables: Any, results: Results
+  ) -> None:
     confusion = confusion_figure(
       np.array(results.confusion), self._experiment.dataset.class_names
     )
     pictures = {'test/confusion': figure_pixels(confusion)}
     shown = np.arange(min(_NUM_PICTURES, self._experiment.test_size))
-    reconstructions = self._inference.apply(params, shown).reconstructions
+    reconstructions = self._inference.apply(variables, shown).reconstructions
     if reconstructions is not None:
       rows = [self._inference.examples(shown).images]
       # Images of several objects have one reconstruction per object.

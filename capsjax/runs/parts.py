@@ -13,19 +13,24 @@ from capsjax.examples import (
   Preparation,
   SingleExamples,
 )
-from capsjax.runs.config import CapsNetConfig, Config
+from capsjax.runs.config import Config
 from capsjax.training import (
   Objective,
   capsule_losses,
   cross_entropy_losses,
   sigmoid_losses,
+  spread_losses,
 )
 
 # The objective and the name of the classification loss, by model and number of
 # objects in an image.
-_OBJECTIVES = {
+_OBJECTIVES: dict[tuple[str, int], tuple[Objective, str]] = {
   ('capsnet', 1): (capsule_losses, 'margin_loss'),
   ('capsnet', 2): (capsule_losses, 'margin_loss'),
+  ('efficient_capsnet', 1): (capsule_losses, 'margin_loss'),
+  ('efficient_capsnet', 2): (capsule_losses, 'margin_loss'),
+  ('matrix_capsules', 1): (spread_losses, 'spread_loss'),
+  ('vb_capsules', 1): (cross_entropy_losses, 'cross_entropy'),
   ('baseline', 1): (cross_entropy_losses, 'cross_entropy'),
   ('baseline', 2): (sigmoid_losses, 'cross_entropy'),
 }
@@ -39,9 +44,10 @@ def create_objective(config: Config, dataset: Dataset) -> Objective:
     dataset: the data, whose training images balance the classes.
 
   Raises:
-    UserError: if the number of class weights is not the number of classes.
+    UserError: if the model cannot be trained on so many objects per image, or
+      the number of class weights is not the number of classes.
   """
-  function, _ = _OBJECTIVES[config.model_name, config.num_objects]
+  function, _ = _objective_of(config)
   weights = dataclasses.asdict(config.loss)
   weights['class_weights'] = _class_weights(config, dataset)
   return functools.partial(function, **weights)
@@ -64,8 +70,18 @@ def _class_weights(config: Config, dataset: Dataset) -> tuple[float, ...]:
 
 def classification_loss_name(config: Config) -> str:
   """Returns the name of the model's classification loss."""
-  _, name = _OBJECTIVES[config.model_name, config.num_objects]
+  _, name = _objective_of(config)
   return name
+
+
+def _objective_of(config: Config) -> tuple[Objective, str]:
+  key = config.model_name, config.num_objects
+  if key not in _OBJECTIVES:
+    raise UserError(
+      f'model_name={config.model_name} is trained on one object per image; set '
+      'num_objects=1'
+    )
+  return _OBJECTIVES[key]
 
 
 def require_sense(config: Config) -> None:
@@ -74,8 +90,7 @@ def require_sense(config: Config) -> None:
   Raises:
     UserError: if they are not.
   """
-  model = config.model
-  has_decoder = isinstance(model, CapsNetConfig) and model.has_decoder
+  has_decoder = getattr(config.model, 'has_decoder', False)
   if config.images.standardize and has_decoder:
     raise UserError(
       'standardised images leave [0, 1], where the decoder draws; set '

@@ -11,11 +11,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from capsjax.errors import UserError, first_line
+from capsjax.runs.checkpoint import stored
 from capsjax.runs.manifest import (
   check_manifest,
   require_same_bytes,
   require_same_leaves,
 )
+from capsjax.training import TrainState
 
 _Kind = Literal['latest', 'best']
 _KINDS: tuple[_Kind, ...] = ('latest', 'best')
@@ -164,7 +166,7 @@ def _read_leaves(path: Path, template: Any) -> Any:
   If one of several concurrent reads fails, Orbax closes the event loop that the
   others report to, and each of them prints a line on stderr.
   """
-  leaves, treedef = jax.tree.flatten(template)
+  leaves, treedef = jax.tree.flatten(stored(template))
   restored = []
   # A checkpointer would make the processes of a run wait for each other, but a
   # process that finds damage must be free to go on. A handler does not wait.
@@ -181,7 +183,8 @@ def _read_leaves(path: Path, template: Any) -> Any:
         ),
       )
       restored.append(jax.tree.leaves(tree)[i])
-  return jax.tree.unflatten(treedef, restored)
+  tree = jax.tree.unflatten(treedef, restored)
+  return TrainState(**tree) if isinstance(template, TrainState) else tree
 
 
 def _nothing_to_restore(directory: Path, which: str | int, tried: int) -> str:

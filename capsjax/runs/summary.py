@@ -124,8 +124,8 @@ def _margin_loss_of_the_blind(config: Config, num_classes: int) -> float:
 
   Assumes that all classes are equally frequent.
   """
-  loss, present = config.loss, config.num_objects
-  assert isinstance(loss, LossConfig)  # The others have no margins.
+  loss = config.loss if isinstance(config.loss, LossConfig) else LossConfig()
+  present = config.num_objects
   absent = loss.down_weight * (num_classes - present)
   # The minimum of present (m+ - l)^2 + absent (l - m-)^2 over lengths l.
   span = loss.positive_margin - loss.negative_margin

@@ -16,7 +16,7 @@ from capsjax import console, ops
 from capsjax.data import Dataset, match_classes
 from capsjax.errors import UserError, nearest
 from capsjax.examples import Preparation, SingleExamples
-from capsjax.models import CapsNet, ModelOutput
+from capsjax.models import BaselineCNN, ModelOutput
 from capsjax.runs import configuration
 from capsjax.runs.config import Config
 from capsjax.runs.dataset_file import with_classes_of
@@ -38,7 +38,7 @@ class TrainedRun:
     inference: applies its model to its test set.
     folder: its folder.
     step: the step of the checkpoint.
-    params: the parameters of the checkpoint, on every device.
+    variables: the network's variables in the checkpoint, on every device.
     has_data: whether the experiment has the data of the run, not a stand-in.
 
   Examples:
@@ -63,7 +63,7 @@ class TrainedRun:
   inference: Inference
   folder: RunFolder
   step: int
-  params: Any
+  variables: Any
   has_data: bool = True
 
   @classmethod
@@ -112,7 +112,7 @@ class TrainedRun:
       Inference(experiment),
       folder,
       restored.step,
-      experiment.devices.replicate(restored.state.params),
+      experiment.devices.replicate(restored.state.variables),
       has_data=has_data,
     )
 
@@ -122,8 +122,13 @@ class TrainedRun:
     return self.experiment.config
 
   @property
+  def params(self) -> Any:
+    """The parameters: the variables without running statistics."""
+    return self.variables['params']
+
+  @property
   def model(self) -> nn.Module:
-    """The network; its `apply` takes `params`, as any Linen module's."""
+    """The network; `run.model.apply(run.variables, images)`."""
     return self.experiment.model
 
   @property
@@ -281,7 +286,7 @@ class TrainedRun:
       # Not `self.experiment`, which would hold on to these images.
       dataset = match_classes(dataset, trained.class_names)
       experiment = dataclasses.replace(experiment, dataset=dataset)
-    return experiment.evaluate(self.params, dataset.test)
+    return experiment.evaluate(self.variables, dataset.test)
 
   def outputs(self, images: Any) -> ModelOutput:
     """Returns scores, class capsules and reconstructions.
@@ -305,7 +310,7 @@ class TrainedRun:
     return jax.vmap(Preparation().for_test)(images)
 
   def _require_capsules(self) -> None:
-    if not isinstance(self.model, CapsNet):
+    if isinstance(self.model, BaselineCNN):
       raise UserError(f'the network of {self.folder} has no capsules')
 
   def _in_batches(
@@ -321,7 +326,7 @@ class TrainedRun:
       size = 1 << max(len(batch) - 1, 0).bit_length()
       padding = [(0, size - len(batch)), (0, 0), (0, 0), (0, 0)]
       with jax.default_matmul_precision(self.config.matmul_precision):
-        results = function(self.params, np.pad(batch, padding))
+        results = function(self.variables, np.pad(batch, padding))
       results = jax.device_get(results)
       found.append(first(results, len(batch)))
     return jax.tree.map(
@@ -331,18 +336,18 @@ class TrainedRun:
 
   @functools.cached_property
   def _outputs(self) -> Callable[[Any, Any], ModelOutput]:
-    def apply(params, images):
-      return self.model.apply({'params': params}, self.prepare(images))
+    def apply(variables, images):
+      return self.model.apply(variables, self.prepare(images))
 
     return jax.jit(apply)
 
   @functools.cached_property
   def _couplings(self) -> Callable[[Any, Any], jax.Array]:
-    def apply(params, images):
-      _, variables = self.model.apply(
-        {'params': params}, self.prepare(images), mutable=['intermediates']
+    def apply(variables, images):
+      _, found = self.model.apply(
+        variables, self.prepare(images), mutable=['intermediates']
       )
-      (couplings,) = variables['intermediates']['class_capsules']['couplings']
+      (couplings,) = found['intermediates']['class_capsules']['couplings']
       return couplings[-1]
 
     return jax.jit(apply)

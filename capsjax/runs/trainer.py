@@ -16,12 +16,13 @@ from capsjax.runs.dataset_file import require_same_dataset, save_dataset_file
 from capsjax.runs.diagnosis import diagnosis_line
 from capsjax.runs.experiment import Experiment, check_before_reading
 from capsjax.runs.folder import RunFolder
-from capsjax.runs.metrics_file import MetricsWriter, NullWriter
 from capsjax.runs.monitor import Monitor
 from capsjax.runs.restoring import best_metric, restore
 from capsjax.runs.summary import closing_line, details, start_summary
+from capsjax.runs.tracking import open_writers, require_tracking
 from capsjax.runs.trained_run import parse_checkpoint
 from capsjax.runs.transfer import find_source, transfer
+from capsjax.runs.writers import Writers
 from capsjax.training import (
   Devices,
   Plan,
@@ -67,6 +68,7 @@ def train_run(
   which, folder = parse_checkpoint(checkpoint_name), RunFolder(workdir)
   # Checked early, so that mistakes are reported before the data are read.
   configuration.require_continues(config, folder.config)
+  require_tracking(config)
   Devices(limit=config.num_devices).share(config.batch_size)
   if dataset is None:
     check_before_reading(config)
@@ -102,7 +104,7 @@ def train_run(
     return None
   # A run that was already finished is evaluated again, but nothing is written.
   results = monitor.test or experiment.evaluate(
-    experiment.devices.replicate(state.params), experiment.dataset.test
+    experiment.devices.replicate(state.variables), experiment.dataset.test
   )
   minutes = (time.monotonic() - started) / 60
   diagnosis = diagnosis_line(experiment, monitor.diagnosis)
@@ -128,7 +130,7 @@ def _train(
     Checkpointer(
       folder.checkpoints, keep_every=plan.checkpoint_every_steps
     ) as checkpointer,
-    _create_writer(folder, state, plan, is_primary) as writer,
+    _open_writers(experiment, folder, state, is_primary) as writer,
     Progress(
       total_steps=plan.num_steps,
       initial_step=int(state.step),
@@ -207,23 +209,22 @@ def _restore_or_create(experiment, folder, template, which, source, warn):
     state = experiment.create_state()
     if source is None:
       return state, None, ''
-    params, loaded = transfer(
-      source, state.params, frozen=experiment.config.freeze
-    )
-    return state.replace(params=params), None, loaded
+    state, loaded = transfer(source, state, frozen=experiment.config.freeze)
+    return state, None, loaded
   best = best_metric(
     folder.checkpoints, template, until=restored.step, warn=warn
   )
   return restored.state, best, ''
 
 
-def _create_writer(folder, state, plan, is_primary):
+def _open_writers(experiment, folder, state, is_primary):
   if not is_primary:
-    return NullWriter()
-  return MetricsWriter(
+    return Writers()
+  return open_writers(
     folder,
+    experiment.config,
     resume_step=int(state.step),
-    steps_per_epoch=plan.steps_per_epoch,
+    steps_per_epoch=experiment.steps_per_epoch,
   )
 
 

@@ -1,5 +1,6 @@
 """Transfer learning: a new run starts from parameters of another network."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from capsjax.runs.config import Config
 from capsjax.runs.folder import RunFolder
 from capsjax.runs.loading import load
 from capsjax.runs.restoring import available_steps
+from capsjax.training import TrainState
 
 
 class Source(NamedTuple):
@@ -18,11 +20,11 @@ class Source(NamedTuple):
 
   Attributes:
     name: where they come from, for messages.
-    params: the parameters.
+    variables: the parameters, as `params`, and perhaps running statistics.
   """
 
   name: str
-  params: Any
+  variables: Any
 
 
 def find_source(
@@ -47,32 +49,32 @@ def find_source(
   if any(available_steps(folder.checkpoints).values()):
     return None
   if params is not None:
-    return Source('params', params)
+    return Source('params', {'params': params})
   if not config.init_from:
     return None
   try:
-    return Source(config.init_from, load(config.init_from).params)
+    return Source(config.init_from, load(config.init_from).variables)
   except UserError as error:
     raise UserError(f'config.init_from: {error}') from error
 
 
 def transfer(
-  source: Source, params: Any, *, frozen: Sequence[str]
-) -> tuple[Any, str]:
-  """Takes the parameters whose name and shape are the same.
+  source: Source, state: TrainState, *, frozen: Sequence[str]
+) -> tuple[TrainState, str]:
+  """Takes the parameters and statistics whose name and shape are the same.
 
   Args:
     source: parameters of another network.
-    params: the initial parameters of this one.
+    state: the initial state of this one.
     frozen: the parts that will not be trained, which must fit wholly.
 
   Returns:
-    The parameters, and a description of what was taken and what was not.
+    The state, and a description of what was taken and what was not.
 
   Raises:
     UserError: if nothing fits, or not all of a frozen part.
   """
-  there, here = _by_name(source.params), _by_name(params)
+  there, here = _by_name(source.variables['params']), _by_name(state.params)
   faults = {
     name: fault
     for name, leaf in here.items()
@@ -89,12 +91,22 @@ def transfer(
         f'config.freeze has {_part(name)!r}, but not all of it can be loaded '
         f'from {source.name}: {fault}; leave it out of config.freeze'
       )
+  state = dataclasses.replace(
+    state,
+    params=_merge(source.variables['params'], state.params),
+    statistics=_merge(source.variables, state.statistics),
+  )
+  return state, _describe(source, here, faults)
+
+
+def _merge(source: Any, tree: Any) -> Any:
+  """Replaces the leaves that the source has too, of the same shape."""
+  there = _by_name(source)
   taken = [
-    leaf if name in faults else np.array(there[name], leaf.dtype)
-    for name, leaf in here.items()
+    leaf if _fault(name, leaf, there) else np.array(there[name], leaf.dtype)
+    for name, leaf in _by_name(tree).items()
   ]
-  merged = jax.tree.unflatten(jax.tree.structure(params), taken)
-  return merged, _describe(source, here, faults)
+  return jax.tree.unflatten(jax.tree.structure(tree), taken)
 
 
 def _describe(

@@ -21,9 +21,12 @@ from capsjax.training.metrics import (
 from capsjax.training.objective import (
   Losses,
   Objective,
+  activation_losses,
   capsule_losses,
   cross_entropy_losses,
   sigmoid_losses,
+  spread_losses,
+  spread_margin,
 )
 from capsjax.training.optimizer import (
   create_optimizer,
@@ -78,6 +81,7 @@ __all__ = [
   'TrainFn',
   'TrainState',
   'TrainStep',
+  'activation_losses',
   'capsule_losses',
   'create_eval_step',
   'create_optimizer',
@@ -91,6 +95,8 @@ __all__ = [
   'gradient_norms',
   'padded_batches',
   'sigmoid_losses',
+  'spread_losses',
+  'spread_margin',
   'stream_evaluation',
   'stream_training',
   'Steps',

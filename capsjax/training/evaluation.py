@@ -17,7 +17,7 @@ class EvalStep(Protocol):
 
   def __call__(
     self,
-    params: Any,
+    variables: Any,
     data: DeviceData,
     indices: Int32[Array, ' batch'],
     weights: Float32[Array, ' batch'],
@@ -25,7 +25,7 @@ class EvalStep(Protocol):
     """Sums metrics over some examples.
 
     Args:
-      params: the model's parameters.
+      variables: the model's variables.
       data: the split.
       indices: the indices of the examples.
       weights: 1 for examples, 0 for padding.
@@ -38,7 +38,7 @@ class EvaluateFn(Protocol):
 
   def __call__(
     self,
-    params: Any,
+    variables: Any,
     data: DeviceData,
     indices: Int32[Array | np.ndarray, 'batches batch'],
     weights: Float32[Array | np.ndarray, 'batches batch'],
@@ -51,7 +51,7 @@ class EvaluateFn(Protocol):
     other, could occupy all threads and deadlock.
 
     Args:
-      params: the model's parameters, on every device.
+      variables: the model's variables, on every device.
       data: the split, on every device.
       indices: the indices of the examples.
       weights: 1 for examples, 0 for padding.
@@ -70,13 +70,13 @@ def create_eval_step(
     examples: makes the test examples.
 
   Returns:
-    `eval_step(params, data, indices, weights)`.
+    `eval_step(variables, data, indices, weights)`.
   """
 
-  def eval_step(params, data, indices, weights):
+  def eval_step(variables, data, indices, weights):
     batch = examples.test_batch(data, indices)._replace(weights=weights)
     # Without targets, the model decodes the classes it predicts.
-    output = apply_fn({'params': params}, batch.images)
+    output = apply_fn(variables, batch.images)
     losses = objective(output, batch)
     return Metrics.of(output, batch, losses, num_labels=examples.num_objects)
 
@@ -85,7 +85,7 @@ def create_eval_step(
 
 def evaluate(
   evaluate_fn: EvaluateFn,
-  params: Any,
+  variables: Any,
   data: DeviceData,
   *,
   size: int,
@@ -98,7 +98,7 @@ def evaluate(
 
   Args:
     evaluate_fn: evaluates many batches.
-    params: the model's parameters.
+    variables: the model's variables.
     data: the split.
     size: number of examples made from the split.
     batch_size: number of examples per batch; the last batch is padded.
@@ -113,7 +113,11 @@ def evaluate(
   shape = batches_per_call, batch_size
   for indices, weights in padded_batches(size, batches_per_call * batch_size):
     metrics = evaluate_fn(
-      params, data, indices.reshape(shape), weights.reshape(shape), metrics
+      variables,
+      data,
+      indices.reshape(shape),
+      weights.reshape(shape),
+      metrics,
     )
     on_batch(int(indices[0]) + int(weights.sum()))
   return metrics

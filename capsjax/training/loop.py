@@ -134,8 +134,8 @@ def fit(
     order_key: the run's key for the order of the examples, or an array of keys
       of several runs that `train_fn` trains at once, given one permutation
       each.
-    evaluate: called as `evaluate(step, params)`; returns the score that selects
-      the best state, higher is better, or None to select none.
+    evaluate: called as `evaluate(step, variables)`; returns the score that
+      selects the best state, higher is better, or None to select none.
     best: the best score so far, if any.
     checkpointer: saves states.
     reporter: shows and writes metrics.
@@ -185,7 +185,7 @@ def fit(
     reporter.add(step, metrics)
     if plan.evaluates_after(step):
       reporter.flush()
-      score = evaluate(step, state.params)
+      score = evaluate(step, state.variables)
       if score is not None and (best is None or score > best):
         _require_finite(step, state)
         checkpointer.save_best(step, state, metric=score)

@@ -196,23 +196,23 @@ class Devices:
       eval_step: evaluates one batch on one device.
 
     Returns:
-      `evaluate(params, data, indices, weights, metrics)`, which adds the
+      `evaluate(variables, data, indices, weights, metrics)`, which adds the
       metrics of some examples to `metrics`. `indices` and `weights` have the
       shape `[batches, batch_size]`.
     """
 
-    def run(indices, weights, params, data, before):
+    def run(indices, weights, variables, data, before):
       metrics = jax.lax.map(
-        lambda batch: eval_step(params, data, *batch), (indices, weights)
+        lambda batch: eval_step(variables, data, *batch), (indices, weights)
       )
       metrics = jax.tree.map(lambda m: m.sum(0), metrics)
       return before.merge(jax.lax.psum(metrics, DEVICE_AXIS))
 
     mapped = self._pmap(run, mapped=2, arguments=5)
 
-    def evaluate(params, data, indices, weights, metrics):
+    def evaluate(variables, data, indices, weights, metrics):
       shards = self._shard(indices), self._shard(weights)
-      return mapped(*shards, params, data, metrics)
+      return mapped(*shards, variables, data, metrics)
 
     return evaluate
 

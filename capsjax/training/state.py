@@ -19,11 +19,30 @@ class TrainState:
       are folded from it and the run's keys, so the state holds no key.
     params: the model's parameters.
     opt_state: the optimiser's state.
+    statistics: the model's other collections of variables, such as the running
+      statistics of a batch normalisation: a dictionary, empty for a model that
+      has none.
   """
 
   step: Any
   params: Any
   opt_state: Any
+  statistics: Any = struct.field(default_factory=dict)
+
+  def to_tree(self) -> dict[str, Any]:
+    """Returns the fields by name, without statistics if there are none."""
+    tree = {
+      'step': self.step,
+      'params': self.params,
+      'opt_state': self.opt_state,
+    }
+    # Checkpoints of older runs have no place for them, not even an empty one.
+    return tree | ({'statistics': self.statistics} if self.statistics else {})
+
+  @property
+  def variables(self) -> dict[str, Any]:
+    """The model's variables, as for `model.apply`."""
+    return {'params': self.params, **self.statistics}
 
 
 @struct.dataclass
@@ -69,7 +88,10 @@ def create_state(
 
   @jax.jit
   def create(key):
-    params = model.init(key, jnp.zeros((1, *image_shape)))['params']
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+    variables = dict(model.init(key, jnp.zeros((1, *image_shape))))
+    params = variables.pop('params')
+    return TrainState(
+      jnp.zeros((), jnp.int32), params, optimizer.init(params), variables
+    )
 
   return create(key)

@@ -82,7 +82,8 @@ def create_train_step(
     `train_step(state, batch, *, axis_name=None)`, which returns the next state
     and the metrics of the batch before the update. Given a device axis, it
     averages gradients and sums metrics over it, so that every device returns
-    the same. Only the dropout masks depend on the number of devices.
+    the same; a model with statistics gets its name as `axis_name`, to average
+    them. Only the dropout masks depend on the number of devices.
   """
 
   def train_step(state, batch, *, axis_name=None):
@@ -90,19 +91,26 @@ def create_train_step(
     if axis_name:
       key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
 
+    # Models without statistics need not know about devices.
+    shared = {'axis_name': axis_name} if state.statistics else {}
+
     def loss_fn(params):
-      output = apply_fn(
-        {'params': params},
+      output, statistics = apply_fn(
+        {'params': params, **state.statistics},
         batch.images,
         batch.targets if batch.objects is None else batch.objects.targets,
         train=True,
         rngs={'dropout': key},
+        mutable=list(state.statistics),
+        **shared,
       )
-      losses = objective(output, batch)
+      losses = objective(output, batch, step=state.step)
       metrics = Metrics.of(output, batch, losses, num_labels=num_labels)
-      return jnp.mean(losses.total), metrics
+      return jnp.mean(losses.total), (metrics, statistics)
 
-    gradients, metrics = jax.grad(loss_fn, has_aux=True)(state.params)
+    gradients, (metrics, statistics) = jax.grad(loss_fn, has_aux=True)(
+      state.params
+    )
     if axis_name:
       gradients = jax.lax.pmean(gradients, axis_name)
       metrics = jax.lax.psum(metrics, axis_name)
@@ -112,13 +120,13 @@ def create_train_step(
     # A frozen part has no update. Adding zeros could change its bits.
     before = {name: state.params[name] for name in updates}
     params = state.params | optax.apply_updates(before, updates)
-    return TrainState(state.step + 1, params, opt_state), metrics
+    return TrainState(state.step + 1, params, opt_state, statistics), metrics
 
   return train_step
 
 
 def gradient_norms(
-  params: Any,
+  variables: Any,
   batch: Batch,
   *,
   apply_fn: Callable[..., Any],
@@ -127,24 +135,24 @@ def gradient_norms(
   """Computes the norm of the mean loss's gradient for each part of a model.
 
   Args:
-    params: the model's parameters.
+    variables: the model's variables.
     batch: some examples.
     apply_fn: the model's `apply`, called without dropout.
     objective: computes the losses.
 
   Returns:
-    Norms by part, named by the top-level keys of `params`.
+    Norms by part, named by the top-level keys of the parameters.
   """
 
   def loss_fn(params):
     output = apply_fn(
-      {'params': params},
+      {**variables, 'params': params},
       batch.images,
       batch.targets if batch.objects is None else batch.objects.targets,
     )
     return jnp.mean(objective(output, batch).total)
 
-  gradients = jax.grad(loss_fn)(params)
+  gradients = jax.grad(loss_fn)(variables['params'])
   return {name: optax.tree.norm(part) for name, part in gradients.items()}
 
 

@@ -89,9 +89,9 @@ def stream_evaluation(evaluate_fn: EvaluateFn, put: _Put) -> EvaluateFn:
     The function, which gives the same results as `evaluate_fn`.
   """
 
-  def evaluate(params, data, indices, weights, metrics):
+  def evaluate(variables, data, indices, weights, metrics):
     taken, numbers = window(data, indices.ravel())
     numbers = numbers.reshape(indices.shape)
-    return evaluate_fn(params, put(taken), numbers, weights, metrics)
+    return evaluate_fn(variables, put(taken), numbers, weights, metrics)
 
   return evaluate

@@ -297,6 +297,13 @@ def test_runs_from_before_these_records(trained, pictures, tmp_path):
   assert done.status == 0, done.err
   found = json.loads((workdir / 'evaluation.json').read_text())
   assert found['trained_on'] is None
+  assert 'trained on' not in done.out
+  # A picture less, and another test split is drawn.
+  other = shutil.copytree(pictures, tmp_path / 'pictures')
+  (other / 'moon' / '0.png').unlink()
+  words = ('--workdir', workdir, f'--config.data_dir={other}')
+  done = capsjax('evaluate', *words)
+  assert 'no longer those of the run' in done.out
 
 
 @pytest.mark.parametrize(

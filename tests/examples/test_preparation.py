@@ -12,6 +12,7 @@ from capsjax.examples.photometric import (
   random_brightness,
   random_contrast,
   random_crop,
+  random_erase,
   random_flip,
   standardize,
 )
@@ -39,6 +40,7 @@ CHANGES = {
   'flip': True,
   'max_brightness': 0.3,
   'contrast_range': (0.3, 0.6),
+  'erase_size': 3,
   'standardize': True,
 }
 
@@ -77,6 +79,25 @@ def test_all_at_once_compiled_and_one_by_one_agree():
 def test_a_square_larger_than_the_images_is_refused():
   with pytest.raises(UserError, match='crop_size=9.*8x10'):
     Preparation(crop_size=9).image_shape((8, 10, 1))
+  Preparation(erase_size=8).image_shape((8, 10, 1))
+  for fields in ({'erase_size': 9}, {'erase_size': 6, 'crop_size': 5}):
+    with pytest.raises(UserError, match='erase_size'):
+      Preparation(**fields).image_shape((8, 10, 1))
+
+
+def test_a_square_is_erased_at_every_place_and_nothing_else():
+  bright = IMAGE + 1
+  erased = jax.vmap(lambda key: random_erase(key, bright, size=6))(KEYS)
+  seen = set()
+  for image in np.asarray(erased):
+    rows, columns, channels = np.nonzero(image == 0)
+    assert len(rows) == 6 * 6 * 3
+    top, left = rows.min(), columns.min()
+    assert (rows.max(), columns.max()) == (top + 5, left + 5)
+    seen.add((int(top), int(left)))
+    kept = image != 0
+    np.testing.assert_array_equal(image[kept], np.asarray(bright)[kept])
+  assert seen == {(top, left) for top in range(3) for left in range(5)}
 
 
 def test_every_place_is_cut_out_and_nothing_else():

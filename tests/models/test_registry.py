@@ -42,6 +42,46 @@ GOLDEN = {
     (28, 28, 1),
     8_215_568 + 1152 * 10,
   ),
+  'efficient_capsnet': (
+    'efficient_capsnet',
+    {'has_decoder': False},
+    (28, 28, 1),
+    161_824,
+  ),
+  'efficient_capsnet_with_decoder': (
+    'efficient_capsnet',
+    {},
+    (28, 28, 1),
+    161_824 + 8_215_568 - 6_804_224,
+  ),
+  'matrix_capsules': (
+    'matrix_capsules',
+    {'num_classes': 5},
+    (32, 32, 2),
+    316_650,
+  ),
+  'matrix_capsules_small': (
+    'matrix_capsules',
+    {
+      'num_classes': 5,
+      'conv_features': 64,
+      'num_types': 8,
+      'capsule_types': (16, 16),
+    },
+    (32, 32, 2),
+    68_618,
+  ),
+  'vb_capsules': (
+    'vb_capsules',
+    {
+      'num_classes': 5,
+      'conv_features': 64,
+      'num_types': 8,
+      'capsule_types': (16, 16),
+    },
+    (32, 32, 2),
+    68_714,
+  ),
   'baseline': ('baseline', {}, (28, 28, 1), 35_445_522),
   'baseline_multimnist': (
     'baseline',
@@ -56,6 +96,12 @@ GOLDEN = {
   ),
 }
 
+# Collections besides the parameters, by model.
+STATISTICS = dict.fromkeys(
+  ('efficient_capsnet', 'vb_capsules'), ('batch_stats',)
+)
+HAS_DECODER = ('capsnet', 'efficient_capsnet')
+
 
 def shapes(model, image_shape, batch=2):
   images = jax.ShapeDtypeStruct((batch, *image_shape), jnp.float32)
@@ -66,13 +112,14 @@ def shapes(model, image_shape, batch=2):
 def test_number_of_parameters(key):
   name, fields, image_shape, expected = GOLDEN[key]
   outputs, variables = shapes(create_model(name, **fields), image_shape)
-  assert set(variables) == {'params'}
-  assert sum(p.size for p in jax.tree.leaves(variables)) == expected
+  assert set(variables) == {'params', *STATISTICS.get(name, ())}
+  assert sum(p.size for p in jax.tree.leaves(variables['params'])) == expected
   assert {p.dtype for p in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
-  assert outputs.scores.shape == (2, 10)
-  if name == 'capsnet':
-    assert outputs.capsules.shape == (2, 10, 16)
-  if fields.get('has_decoder', name == 'capsnet'):
+  num_classes = fields.get('num_classes', 10)
+  assert outputs.scores.shape == (2, num_classes)
+  if name != 'baseline':
+    assert outputs.capsules.shape == (2, num_classes, 16)
+  if fields.get('has_decoder', name in HAS_DECODER):
     assert outputs.reconstructions.shape == (2, *image_shape)
   else:
     assert outputs.reconstructions is None

@@ -16,6 +16,28 @@ def squash(preactivations):
   return length * preactivations / (1 + length**2)
 
 
+def exponential_squash(preactivations):
+  length = lengths(preactivations)[..., None]
+  return (1 - jnp.exp(-length)) * preactivations / length
+
+
+def over_parents(log_weights):
+  weights = jnp.exp(log_weights)
+  return weights / jnp.sum(weights, -1, keepdims=True)
+
+
+def receptive_fields(grid):
+  """Fields of 2x2 with strides of 1 and 2, of a grid with one more axis."""
+  rows = [
+    [
+      grid[..., y : y + 2, x : x + 2, :]
+      for x in range(0, grid.shape[-2] - 1, 2)
+    ]
+    for y in range(grid.shape[-3] - 1)
+  ]
+  return jnp.stack([jnp.stack(row, -4) for row in rows], -5)
+
+
 def primary_capsules(features, bias, *, num_types, scale):
   types = jnp.stack(jnp.split(features, num_types, -1), -2)
   return squash(scale * types + bias)
@@ -57,6 +79,16 @@ def margin_loss(lengths, targets):
   present = targets * jnp.maximum(0, 0.9 - lengths) ** 2
   absent = (1 - targets) * jnp.maximum(0, lengths - 0.1) ** 2
   return jnp.sum(present + 0.5 * absent, -1)
+
+
+def spread_loss(activations, targets):
+  of_target = jnp.sum(targets * activations, -1, keepdims=True)
+  others = (1 - targets) * jnp.maximum(0, 0.9 + activations - of_target) ** 2
+  return jnp.sum(others, -1)
+
+
+def activation_nll(activations, targets):
+  return -jnp.sum(targets * jnp.log(activations), -1)
 
 
 def reconstruction_loss(reconstructions, images):

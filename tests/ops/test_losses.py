@@ -117,3 +117,49 @@ def test_narrow_dtypes_are_kept(dtype):
   )
   images = jnp.asarray(some_images(2), dtype)
   assert ops.reconstruction_loss(*images).dtype == dtype
+
+
+ONE_CLASS = np.eye(NUM_CLASSES, dtype=np.float32)[[0, 4, 2, 1]]
+
+
+@pytest.mark.parametrize('margin', [0.2, 0.55, 0.9])
+def test_spread_loss_and_its_gradient_equal_the_reference(margin):
+  activations = some_lengths()
+
+  def total(activations):
+    return jnp.sum(
+      ops.spread_loss(activations, jnp.asarray(ONE_CLASS), margin=margin)
+    )
+
+  losses = ops.spread_loss(
+    jnp.asarray(activations), jnp.asarray(ONE_CLASS), margin=margin
+  )
+  expected = reference.spread_loss(activations, ONE_CLASS, margin=margin)
+  np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
+  slopes = differences.gradient(
+    lambda rows: np.sum(reference.spread_loss(rows, ONE_CLASS, margin=margin)),
+    activations,
+  )
+  found = jax.grad(total)(jnp.asarray(activations))
+  assert relative_error(found, slopes) < 1e-4
+
+
+def test_spread_loss_the_eye_can_check():
+  # 0.9 - (0.8 - 0.5) = 0.6 and 0.9 - (0.8 - 0) = 0.1.
+  losses = ops.spread_loss(
+    jnp.array([0.8, 0.5, 0.0]), jnp.array([1.0, 0.0, 0.0])
+  )
+  np.testing.assert_allclose(losses, 0.37, rtol=1e-5)
+
+
+def test_likelihood_of_activations():
+  activations = jnp.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
+  targets = jnp.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+  found = ops.activation_nll(activations, targets)
+  np.testing.assert_allclose(found, [np.log(4), 0], atol=1e-6)
+  # An activation of 0 gives a large loss, and gradients without nan.
+  value, slope = jax.value_and_grad(
+    lambda a: jnp.sum(ops.activation_nll(a, targets[::-1]))
+  )(activations)
+  assert np.isfinite(value) and np.all(np.isfinite(slope))
+  assert value > 80

@@ -14,6 +14,7 @@ from tests.reference import squash as reference
 
 FUNCTIONS = {
   'squash': (ops.squash, reference.squash),
+  'exponential_squash': (ops.exponential_squash, reference.exponential_squash),
   'lengths': (ops.lengths, reference.lengths),
 }
 # Both signs, a zero, equal components and unequal ones.
@@ -49,7 +50,7 @@ def compute(name, dtype, vectors):
   weights = WEIGHTS[: np.shape(vectors)[1]]
   with float64():
     vectors = jnp.asarray(vectors).astype(dtype)
-    if name == 'squash':
+    if name != 'lengths':
       weights = jnp.asarray(np.tile(weights, (len(vectors), 1))).astype(dtype)
     else:
       weights = jnp.ones(len(vectors), dtype)
@@ -82,7 +83,7 @@ def test_values_equal_the_reference(name, dtype):
 def test_gradients_equal_finite_differences(name, dtype):
   vectors, _, gradients = compute(name, dtype, at_all_magnitudes(dtype))
   eps, tiny = float(jnp.finfo(dtype).eps), float(jnp.finfo(dtype).tiny)
-  weights = WEIGHTS if name == 'squash' else 1
+  weights = 1 if name == 'lengths' else WEIGHTS
   for vector, gradient in zip(vectors, gradients, strict=True):
     size = np.max(np.abs(vector))
     if size < 2 * tiny:
@@ -106,10 +107,11 @@ def test_gradients_equal_finite_differences(name, dtype):
 
 @each_dtype
 @each_function
-def test_value_and_gradient_at_zero_are_zero(name, dtype):
+def test_value_and_gradient_at_zero(name, dtype):
   _, values, gradients = compute(name, dtype, np.zeros((3, 5)))
   np.testing.assert_array_equal(values, 0)
-  np.testing.assert_array_equal(gradients, 0)
+  expected = np.tile(gradient_at_zero(name), (3, 1))
+  np.testing.assert_array_equal(gradients, expected)
 
 
 @each_dtype
@@ -121,7 +123,12 @@ def test_a_zero_vector_does_not_disturb_its_neighbours(name, dtype):
   _, values, gradients = compute(name, dtype, vectors)
   np.testing.assert_array_equal(values[::2], alone[::2])
   np.testing.assert_array_equal(gradients[::2], alone_gradients[::2])
-  np.testing.assert_array_equal(gradients[1], 0)
+  np.testing.assert_array_equal(gradients[1], gradient_at_zero(name))
+
+
+def gradient_at_zero(name):
+  """The exponential squash is the identity there; the others are flat."""
+  return WEIGHTS if name == 'exponential_squash' else np.zeros(5)
 
 
 @each_dtype
@@ -140,8 +147,9 @@ def test_a_finite_input_never_gives_nan(name, dtype):
 
 
 @each_dtype
-def test_squash_keeps_directions_and_lengths_stay_within_one(dtype):
-  vectors, capsules, _ = compute('squash', dtype, at_all_magnitudes(dtype))
+@pytest.mark.parametrize('name', ['squash', 'exponential_squash'])
+def test_squash_keeps_directions_and_lengths_stay_within_one(name, dtype):
+  vectors, capsules, _ = compute(name, dtype, at_all_magnitudes(dtype))
   eps = float(jnp.finfo(dtype).eps)
   sizes = reference.lengths(capsules)
   assert np.all(sizes <= 1 + eps)
@@ -162,6 +170,11 @@ def test_vectors_the_eye_can_check():
   expected = [[15 / 26, 20 / 26], [0, -0.5], [0, 0]]
   np.testing.assert_allclose(ops.squash(vectors), expected, rtol=1e-6)
   np.testing.assert_allclose(ops.lengths(vectors), [5, 1, 0], rtol=1e-6)
+  # exp(-5) = 0.0067 and exp(-1) = 0.3679.
+  expected = [[0.6 * 0.9933, 0.8 * 0.9933], [0, -0.6321], [0, 0]]
+  np.testing.assert_allclose(
+    ops.exponential_squash(vectors), expected, atol=1e-4
+  )
 
 
 @each_function
@@ -179,9 +192,9 @@ def hessian(function, vector):
 
 
 def test_second_derivatives_at_zero():
-  """Those of squash vanish there; lengths have none, which counts as 0."""
+  """Those of squash vanish there; the others have none, which counts as 0."""
   zero = np.zeros(3, np.float32)
-  for function in (ops.squash, ops.lengths):
+  for function, _ in FUNCTIONS.values():
     np.testing.assert_array_equal(hessian(function, zero), 0)
 
   def loss(capsules):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from capsjax import ops
+from capsjax.ops import routings
 from tests.ops import formulas
 from tests.ops.precision import float64, relative_error
 
@@ -62,6 +63,19 @@ def primary_capsules(features, bias):
 
 CASES = {
   'squash': Case(ops.squash, formulas.squash, (normal(4, 3, 5),)),
+  'exponential squash': Case(
+    ops.exponential_squash, formulas.exponential_squash, (normal(4, 3, 5),)
+  ),
+  'softmax over parents': Case(
+    ops.over_parents, formulas.over_parents, (normal(4, 3, 5),)
+  ),
+  'receptive fields': Case(
+    partial(
+      ops.receptive_fields, kernel_size=(2, 2), strides=(1, 2), num_axes=1
+    ),
+    formulas.receptive_fields,
+    (normal(4, 3, 5, 2),),
+  ),
   'lengths': Case(ops.lengths, formulas.lengths, (normal(4, 3, 5),)),
   'primary capsules': Case(
     primary_capsules,
@@ -103,6 +117,12 @@ CASES = {
   ),
   'margin loss': Case(
     ops.margin_loss, formulas.margin_loss, (LENGTHS, TARGETS)
+  ),
+  'spread loss': Case(
+    ops.spread_loss, formulas.spread_loss, (LENGTHS, TARGETS)
+  ),
+  'activation nll': Case(
+    ops.activation_nll, formulas.activation_nll, (LENGTHS, TARGETS)
   ),
   'reconstruction loss': Case(
     ops.reconstruction_loss,
@@ -147,7 +167,10 @@ def case(name, monkeypatch) -> Case:
 
 def test_every_op_is_here():
   tested = {getattr(c.op, 'func', c.op).__name__ for c in CASES.values()}
-  assert tested == set(ops.__all__) - {'SquashFn'}
+  # Those of votes and activations have tests of their own.
+  tested |= set(routings.__all__)
+  types = {'Capsules', 'NormalizeFn', 'Routed', 'SquashFn'}
+  assert tested == set(ops.__all__) - types
 
 
 def split(arrays):

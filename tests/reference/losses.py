@@ -1,4 +1,4 @@
-"""The two losses, class by class and pixel by pixel."""
+"""The losses, class by class and pixel by pixel."""
 
 import numpy as np
 
@@ -20,6 +20,20 @@ def margin_loss(
       else:
         excess = max(0.0, float(length) - negative_margin)
         losses[b] += down_weight * excess**2
+  return losses
+
+
+def spread_loss(
+  activations: np.ndarray, targets: np.ndarray, *, margin: float = 0.9
+) -> np.ndarray:
+  """Computes the spread loss for each example of `[*batch, num_classes]`."""
+  losses = np.zeros(activations.shape[:-1])
+  for b in np.ndindex(losses.shape):
+    true = int(np.argmax(targets[b]))
+    for i, activation in enumerate(activations[b]):
+      if i != true:
+        spread = float(activations[b][true]) - float(activation)
+        losses[b] += max(0.0, margin - spread) ** 2
   return losses
 
 

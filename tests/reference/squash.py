@@ -29,6 +29,14 @@ def squash_vector(vector: np.ndarray) -> np.ndarray:
   return np.array([float(component) / size * share for component in vector])
 
 
+def exponential_squash_vector(vector: np.ndarray) -> np.ndarray:
+  """Shrinks one vector s to the length 1 - exp(-|s|); 0 for zero."""
+  size = float(length(vector))
+  if size == 0:
+    return np.zeros(len(vector))
+  return np.array([float(x) / size * -math.expm1(-size) for x in vector])
+
+
 def lengths(capsules: np.ndarray, *, axis: int = -1) -> np.ndarray:
   """Returns the length of each vector along an axis, which is removed."""
   return along(length, capsules, axis)
@@ -37,3 +45,10 @@ def lengths(capsules: np.ndarray, *, axis: int = -1) -> np.ndarray:
 def squash(preactivations: np.ndarray, *, axis: int = -1) -> np.ndarray:
   """Computes Equation 1 for each vector along an axis."""
   return along(squash_vector, preactivations, axis)
+
+
+def exponential_squash(
+  preactivations: np.ndarray, *, axis: int = -1
+) -> np.ndarray:
+  """Applies `exponential_squash_vector` to each vector along an axis."""
+  return along(exponential_squash_vector, preactivations, axis)

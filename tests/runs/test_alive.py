@@ -26,7 +26,7 @@ def train(*fields):
     epoch = step // experiment.steps_per_epoch
     order = epoch_permutation(experiment.keys.order, epoch, len(data.labels))
     state, _ = train_fn(state, data, order, 1)
-  return experiment.diagnose(state.params)
+  return experiment.diagnose(state.variables)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import pytest
 
 from capsjax.errors import UserError
 from capsjax.runs import load_config
-from capsjax.runs.config import BaselineConfig, BaselineLossConfig
+from capsjax.runs.config import BaselineConfig, ClassificationLossConfig
 
 
 def write(path, text):
@@ -48,9 +48,9 @@ def test_another_model_starts_from_its_own_defaults(tmp_path):
   path = write(tmp_path / 'a.yaml', 'model_name: baseline\nmodel.pool_size: 2')
   config = load_config(path)
   assert config.model == BaselineConfig(pool_size=2)
-  assert config.loss == BaselineLossConfig()
+  assert config.loss == ClassificationLossConfig()
   changed = load_config('mnist', ['--config.model_name=baseline'])
-  assert changed.loss == BaselineLossConfig()
+  assert changed.loss == ClassificationLossConfig()
 
 
 def test_fields_that_refer_to_others_follow_them(tmp_path):

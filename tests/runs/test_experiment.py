@@ -66,7 +66,7 @@ def test_a_network_trains_and_is_measured(name):
     lambda a, b: float(np.abs(a - np.asarray(b)).max()), before, state.params
   )
   assert min(jax.tree.leaves(moved)) > 0, 'a parameter was not trained'
-  results = experiment.evaluate(state.params, experiment.dataset.test)
+  results = experiment.evaluate(state.variables, experiment.dataset.test)
   assert results.count == 11
   assert np.isfinite(results.loss)
 
@@ -95,7 +95,7 @@ def test_the_first_steps_do_not_saturate_the_capsules(name):
   for epoch in range(6):
     order = epoch_permutation(experiment.keys.order, epoch, len(white))
     state, _ = train(state, data, order, 1)
-  results = experiment.evaluate(state.params, white)
+  results = experiment.evaluate(state.variables, white)
   # The loss is 0.9 ** 2 if all lengths are 0, and above 1.6 if all are 1.
   assert results.classification_loss < 0.9**2
 
@@ -123,17 +123,19 @@ def test_streamed_images_give_the_same_network(steps_per_call):
       for count in (1,) * 5 if steps_per_call == 1 else (3, 2):
         state, metrics = train_fn(state, data, order, count)
     assert metrics.compute().count == count * 8
-    results = experiment.evaluate(state.params, dataset.test)
+    results = experiment.evaluate(state.variables, dataset.test)
     positions = np.array([10, 0, 3])
     inference = Inference(experiment)
-    params = jax.device_get(state.params)
-    scores = [output.scores for output, _ in inference.apply_in_batches(params)]
+    variables = jax.device_get(state.variables)
+    scores = [
+      output.scores for output, _ in inference.apply_in_batches(variables)
+    ]
     found.append(
       [
         jax.device_get(state),
         *map(dataclasses.asdict, (metrics.compute(), results)),
         np.concatenate(scores),
-        inference.apply(params, positions).scores,
+        inference.apply(variables, positions).scores,
         inference.examples(positions).images,
       ]
     )

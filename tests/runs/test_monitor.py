@@ -10,9 +10,9 @@ import pytest
 from capsjax.examples import Batch
 from capsjax.runs import configuration
 from capsjax.runs.experiment import Experiment
-from capsjax.runs.metrics_file import NullWriter
 from capsjax.runs.monitor import Monitor
 from capsjax.runs.trainer import create_plan
+from capsjax.runs.writers import Writers
 from capsjax.training import Progress
 from tests.conftest import REPOSITORY
 from tests.running import TINY_NETWORK
@@ -32,7 +32,7 @@ def evaluate_each_epoch(*fields):
     configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()
   )
   plan = create_plan(experiment)
-  writer = mock.create_autospec(NullWriter, instance=True)
+  writer = mock.create_autospec(Writers, instance=True)
   progress = Progress(
     total_steps=plan.num_steps,
     initial_step=0,
@@ -42,9 +42,9 @@ def evaluate_each_epoch(*fields):
   )
   with progress:
     monitor = Monitor(experiment, plan, None, writer=writer, progress=progress)
-    params = experiment.devices.replicate(experiment.create_state()).params
+    state = experiment.devices.replicate(experiment.create_state())
     for step in (plan.steps_per_epoch, plan.num_steps):
-      monitor(step, params)
+      monitor(step, state.variables)
   return [call.args for call in writer.write_images.call_args_list], plan
 
 
@@ -94,12 +94,12 @@ def test_capsules_and_gradients_are_measured_if_asked(is_on, stream_images):
   experiment = Experiment.create(
     configuration.load_config(path, [*FIELDS, *fields]), tiny.dataset()
   )
-  writer = mock.create_autospec(NullWriter, instance=True)
+  writer = mock.create_autospec(Writers, instance=True)
   progress = mock.create_autospec(Progress, instance=True)
   plan = create_plan(experiment)
   monitor = Monitor(experiment, plan, None, writer=writer, progress=progress)
-  params = experiment.devices.replicate(experiment.create_state()).params
-  monitor(1, params)
+  state = experiment.devices.replicate(experiment.create_state())
+  monitor(1, state.variables)
   written = {
     name: value
     for call in writer.write_scalars.call_args_list
@@ -119,12 +119,12 @@ def test_capsules_and_gradients_are_measured_if_asked(is_on, stream_images):
     batch = Batch(images, targets, jnp.ones(4))
     return experiment.objective(output, batch).total.mean()
 
-  gradients = jax.grad(loss)(jax.device_get(params))
+  gradients = jax.grad(loss)(jax.device_get(state.params))
   for part, leaves in gradients.items():
     squares = sum((leaf**2).sum() for leaf in jax.tree.leaves(leaves))
     found = written[f'gradient_norm/{part}']
     assert found == pytest.approx(np.sqrt(squares), rel=1e-3), part
-  output = experiment.model.apply({'params': params}, images)
+  output = experiment.model.apply(state.variables, images)
   lengths = np.linalg.norm(output.capsules, axis=-1)
   found = written['capsules/class_capsules/length']
   assert found == pytest.approx(lengths.mean(), rel=1e-4)

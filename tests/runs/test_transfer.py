@@ -12,6 +12,7 @@ import pytest
 import capsjax
 from capsjax.data import load_digits
 from capsjax.runs.transfer import Source, transfer
+from capsjax.training import TrainState
 from tests import running
 from tests.running import TINY_NETWORK, beside
 
@@ -148,10 +149,12 @@ def test_given_parameters_are_as_good_as_a_folder(five, ten, tmp_path):
 def test_given_parameters_are_copied():
   """Training would delete them; and they may have another type."""
   here = {'conv': {'bias': np.zeros(3, np.float32)}}
+  state = TrainState(0, here, ())
   for kind in ('float32', 'bfloat16'):
     given = {'conv': {'bias': jax.numpy.ones(3, kind)}}
-    merged, _ = transfer(Source('params', given), here, frozen=())
-    bias = merged['conv']['bias']
+    source = Source('params', {'params': given})
+    merged, _ = transfer(source, state, frozen=())
+    bias = merged.params['conv']['bias']
     assert bias.dtype == np.float32 and np.all(bias == 1)
     assert not np.shares_memory(bias, np.asarray(given['conv']['bias']))
 

@@ -29,7 +29,9 @@ class Notes(Checkpointer):
     params = jnp.float32(np.nan if self._is(self.bad_params_at, step) else step)
     loss = np.nan if self._is(self.bad_loss_at, step) else 1.0
     metrics = Metrics.empty(2).replace(
-      count=jnp.float32(count), loss=jnp.float32(loss * count)
+      count=jnp.float32(count),
+      loss=jnp.float32(loss * count),
+      confusion=jnp.float32([[count, 0], [0, 0]]),
     )
     return TrainState(jnp.int32(step), params, ()), metrics
 

@@ -12,6 +12,7 @@ from capsjax.examples import (
   create_make_batch,
   epoch_permutation,
 )
+from capsjax.models import EfficientCapsNet
 from capsjax.training import (
   DEVICE_AXIS,
   Devices,
@@ -52,13 +53,13 @@ def train_fn(devices, train_step, make_batch):
 class Run:
   """A training function on some devices, and its arguments."""
 
-  def __init__(self, num_devices, *, max_shift=2):
+  def __init__(self, num_devices, *, max_shift=2, model=None):
     self.devices = Devices(limit=num_devices)
     self.traces = 0
     # Not Adam, which is invariant to the gradient's scale: a sum over devices
     # in place of the mean would pass.
     self.optimizer = optax.sgd(0.1, momentum=0.9)
-    self.model = tiny.model()
+    self.model = model or tiny.model()
     train_step = create_train_step(
       self._apply,
       tiny.objective,
@@ -108,6 +109,27 @@ def test_two_devices_take_the_same_steps_as_one():
   assert results_1.count == results_2.count == 7 * BATCH
   assert results_1.confusion == results_2.confusion
   assert results_1.loss == pytest.approx(results_2.loss, rel=1e-4)
+
+
+def test_batch_statistics_are_those_of_the_whole_batch():
+  model = EfficientCapsNet(
+    num_classes=tiny.CLASSES,
+    conv_features=(4, 8),
+    conv_kernel_sizes=(3, 3),
+    conv_strides=(1, 2),
+    num_primary=4,
+    primary_dim=2,
+    decoder_sizes=(8,),
+  )
+  one, two = Run(1, model=model), Run(2, model=model)
+  start = jax.device_get(one.start())
+  (state_1, _), (state_2, _) = (r.steps(r.start(), [1] * 3) for r in (one, two))
+  assert_close(state_1.params, state_2.params)
+  assert_close(state_1.statistics, state_2.statistics)
+  moved = jax.tree.map(
+    lambda a, b: np.abs(a - b).max(), start.statistics, state_2.statistics
+  )
+  assert min(jax.tree.leaves(moved)) > 1e-4, 'statistics did not change'
 
 
 def test_many_steps_of_a_call_are_the_steps_one_by_one():
@@ -189,21 +211,21 @@ def test_evaluation_counts_every_image_once(
 ):
   """Compares with one plain call on the whole split, without padding."""
   model, split = tiny.model(), tiny.split(10)
-  params = create_state(
+  variables = create_state(
     model, optax.adam(1e-3), KEYS.init, image_shape=tiny.IMAGE_SHAPE
-  ).params
+  ).variables
   devices = Devices(limit=num_devices)
   eval_step = create_eval_step(model.apply, tiny.objective, shifted(2))
   results = evaluate(
     devices.eval_fn(eval_step),
-    devices.replicate(params),
+    devices.replicate(variables),
     DeviceData(split.images, split.labels),
     size=10,
     batch_size=batch_size,
     batches_per_call=batches_per_call,
     num_classes=tiny.CLASSES,
   ).compute()
-  output = model.apply({'params': params}, jnp.asarray(split.images) / 255.0)
+  output = model.apply(variables, jnp.asarray(split.images) / 255.0)
   predicted = np.asarray(output.scores).argmax(-1)
   confusion = np.zeros((3, 3), int)
   np.add.at(confusion, (split.labels, predicted), 1)

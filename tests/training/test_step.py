@@ -70,7 +70,7 @@ def test_dropout_follows_the_step():
   )
   seen = []
 
-  def objective(output, data):
+  def objective(output, data, *, step):
     from capsjax.training import cross_entropy_losses
 
     seen.append(output)

@@ -11,8 +11,8 @@ from capsjax.data.folder.doubts import warn_of_blank, warn_of_repeated
 from capsjax.data.folder.layout import Picture, arrange
 from capsjax.data.folder.names import readable, warn_of_skipped
 from capsjax.data.folder.picture import Size
-from capsjax.data.folder.pictures import read_pictures
-from capsjax.data.folder.source import find_source
+from capsjax.data.folder.pictures import Pictures, read_pictures
+from capsjax.data.folder.source import Source, find_source
 from capsjax.errors import UserError
 
 
@@ -89,19 +89,12 @@ def load_folder(
   if 'test' not in splits:
     rng = np.random.default_rng(seed)
     splits |= _draw_test(splits['train'], test_share, rng, source.path)
-  names = [picture.name for split in splits.values() for picture in split]
-  pictures = read_pictures(
-    source, names, size=size, channels=channels, background=(background,)
+  pictures = _read(
+    source, splits, size=size, channels=channels, background=background
   )
-  warn_of_blank(names, pictures, source.path)
   parts = _cut(pictures.images, splits)
-  warn_of_repeated(
-    parts['train'].images,
-    parts['test'].images,
-    [picture.name for picture in splits['test']],
-    source.path,
-  )
   is_transparent = pictures.is_transparent[: len(parts['train'])].any()
+  channels = pictures.images.shape[-1]
   return Dataset(
     name='folder',
     train=parts['train'],
@@ -109,10 +102,29 @@ def load_folder(
     validation=parts.get('validation'),
     num_classes=len(layout.class_names),
     class_names=tuple(map(readable, layout.class_names)),
-    background=(background,) * pictures.images.shape[-1]
-    if is_transparent
-    else (),
+    background=(background,) * channels if is_transparent else (),
   )
+
+
+def _read(
+  source: Source,
+  splits: Mapping[str, Sequence[Picture]],
+  *,
+  size: Size,
+  channels: int,
+  background: int,
+) -> Pictures:
+  """Reads the pictures of all splits, and warns of doubtful ones."""
+  names = [picture.name for split in splits.values() for picture in split]
+  pictures = read_pictures(
+    source, names, size=size, channels=channels, background=(background,)
+  )
+  warn_of_blank(names, pictures, source.path)
+  first = len(splits['train'])
+  test = slice(first, first + len(splits['test']))
+  images = pictures.images
+  warn_of_repeated(images[:first], images[test], names[test], source.path)
+  return pictures
 
 
 def _cut(

@@ -242,7 +242,7 @@ def write_drawing(path, ink, *, mode):
   pixels = np.zeros((3, 4, 4), np.uint8)
   pixels[1:, :2] = (ink, ink, ink, 255)
   path.parent.mkdir(parents=True, exist_ok=True)
-  image = Image.fromarray(pixels, 'RGBA')
+  image = Image.fromarray(pixels)
   if mode == 'P':
     image = image.quantize(2)
   (image if mode == 'RGBA' else image.convert(mode)).save(path)
