@@ -214,7 +214,8 @@ def _couplings(trained: TrainedRun, scores: _Scores) -> list[Section]:
   figure = couplings.draw(trained, one_of_each_class(labels, is_right))
   note = (
     'What the primary capsules at each position add to the winning capsule in '
-    'the last routing iteration: coupling times vote, along that capsule.'
+    'the last routing iteration: coupling times vote, along that capsule. The '
+    'thin line divides the dark parts of the image from the light ones.'
   )
   block = Block(note=note, figure=figure)
   return [] if figure is None else [Section('Couplings', [block])]

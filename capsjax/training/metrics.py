@@ -99,6 +99,7 @@ class Metrics:
     if not sums.count:
       raise ValueError('there are no examples to compute metrics from')
     recall = _recall(sums.confusion)
+    known = [share for share in recall if share is not None]
     whole = sums.confusion.astype(int)
     has_shares = (whole != sums.confusion).any()
     return Results(
@@ -107,7 +108,7 @@ class Metrics:
       loss=float(sums.loss / sums.count),
       classification_loss=float(sums.classification_loss / sums.count),
       reconstruction_loss=float(sums.reconstruction_loss / sums.count),
-      balanced_accuracy=float(np.mean([r for r in recall if r is not None])),
+      balanced_accuracy=sum(known) / max(len(known), 1),
       class_recall=recall,
       confusion=(sums.confusion if has_shares else whole).tolist(),
     )

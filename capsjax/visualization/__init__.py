@@ -9,8 +9,8 @@ from capsjax.visualization.couplings import coupling_figure, coupling_map
 from capsjax.visualization.curves import Curve, curves_figure
 from capsjax.visualization.explorer import explorer_page
 from capsjax.visualization.grid import image_grid
+from capsjax.visualization.image_axes import draw_grid
 from capsjax.visualization.overlaps import overlap_figure, overlay
-from capsjax.visualization.panels import draw_grid
 from capsjax.visualization.perturbations import (
   perturb_capsules,
   perturbation_figure,

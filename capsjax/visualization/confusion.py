@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Real
+from jaxtyping import Float, Real
 
 from capsjax.visualization.labels import fit_label, text_width
 
 if TYPE_CHECKING:
+  import matplotlib.axes
   import matplotlib.figure
 
 # The side of a cell and the most room for a name, in inches.
@@ -75,6 +76,16 @@ def confusion_figure(
   axes.tick_params(labelsize=_FONT_SIZE)
   if longest > 0.9 * _SIDE:
     axes.tick_params(axis='x', labelrotation=90)
+  _write_counts(axes, confusion, shares)
+  return figure
+
+
+def _write_counts(
+  axes: 'matplotlib.axes.Axes',
+  confusion: Real[np.ndarray, 'num_classes num_classes'],
+  shares: Float[np.ndarray, 'num_classes num_classes'],
+) -> None:
+  """Writes counts other than 0 into their cells, small enough to fit."""
   cells = [(row, column) for row, column in np.argwhere(confusion)]
   texts = [f'{confusion[place]:.7g}' for place in cells]
   widest = max((text_width(text, size=1.0) for text in texts), default=1.0)
@@ -88,4 +99,3 @@ def confusion_figure(
       fontsize=min(_FONT_SIZE, 0.85 * _SIDE / widest),
       color='white' if shares[row, column] > 0.3 else 'black',
     )
-  return figure

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from capsjax.visualization.image_axes import GAP, add_axes
 from capsjax.visualization.labels import fit_parts, text_height
-from capsjax.visualization.panels import GAP, add_axes
 
 if TYPE_CHECKING:
   import matplotlib.axes
@@ -81,7 +81,7 @@ def coupling_figure(
 
   Returns:
     The figure. All maps share one colour scale, centred at 0. A thin line in
-    each map follows the outline of the shape in the image.
+    each map divides the dark parts of the image from the light ones.
 
   Examples:
     >>> import numpy as np
@@ -131,7 +131,7 @@ def _draw_map(
   share: Float[np.ndarray, 'rows columns'],
   limit: float,
 ) -> 'matplotlib.image.AxesImage':
-  """Draws a map with the outline of an image; returns what was coloured."""
+  """Draws a map and a line between dark and light; returns what is coloured."""
   height, width = image.shape
   axes.set_axis_off()
   # Opaque, and interpolated before it is coloured: a colour over a grey image,

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Integer
 
+from capsjax.visualization.image_axes import FONT_SIZE, GAP
 from capsjax.visualization.labels import fit_parts
-from capsjax.visualization.panels import (
-  FONT_SIZE,
-  GAP,
-  cut_into_panels,
-  panels_figure,
-)
+from capsjax.visualization.panels import cut_into_panels, panels_figure
 
 if TYPE_CHECKING:
   import matplotlib.figure

@@ -392,6 +392,18 @@ def test_the_reconstruction_is_in_view_while_a_slider_moves(
     assert canvas['width'] >= 100
 
 
+def test_the_drawing_and_its_reconstruction_are_in_view_together(
+  explorer, screen
+):
+  screen(1280, 'light', 500)
+  explorer.script('window.scrollTo(0, 0)')
+  for name in ('drawing', 'reconstruction'):
+    box = explorer.script(
+      f'document.getElementById("{name}").getBoundingClientRect()'
+    )
+    assert box['top'] >= 0 and box['bottom'] <= 500
+
+
 def test_names_are_not_taken_for_html(explorer):
   assert explorer.browser.title == 'A test of <explorer>'
   rows = explorer.browser.find_elements('css selector', '.class')
