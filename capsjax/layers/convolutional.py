@@ -31,6 +31,19 @@ class ConvCapsules(nn.Module):
       otherwise, only those at the same position do.
     norm: normalises the output capsules; None for nothing.
     most_bytes: as in `RoutedCapsules`.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> grid = 2, 5, 5, 3  # batch, height, width, types
+    >>> inputs = ops.Capsules(jnp.ones((*grid, 4, 4)), jnp.ones(grid))
+    >>> layer = layers.ConvCapsules(
+    ...   votes=layers.MatrixVotes(num_capsules=2), routing=layers.EMRouting()
+    ... )
+    >>> capsules, _ = layer.init_with_output(jax.random.key(0), inputs)
+    >>> capsules.poses.shape  # 3x3 of the 5x5 positions
+    (2, 3, 3, 2, 4, 4)
   """
 
   votes: Votes
@@ -107,6 +120,19 @@ class GridCapsules(nn.Module):
     coordinate_scale: multiplies the shares.
     norm: normalises the output capsules; None for nothing.
     most_bytes: as in `RoutedCapsules`.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> grid = 2, 5, 5, 3  # batch, height, width, types
+    >>> inputs = ops.Capsules(jnp.ones((*grid, 4, 4)), jnp.ones(grid))
+    >>> layer = layers.GridCapsules(
+    ...   votes=layers.MatrixVotes(num_capsules=7), routing=layers.EMRouting()
+    ... )
+    >>> capsules, _ = layer.init_with_output(jax.random.key(0), inputs)
+    >>> capsules.poses.shape, capsules.activations.shape
+    ((2, 7, 4, 4), (2, 7))
 
   References:
     Hinton, Sabour, Frosst, "Matrix Capsules with EM Routing", 2018:

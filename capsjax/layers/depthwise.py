@@ -20,6 +20,17 @@ class WholeMapConvolution(nn.Module):
     bias_init: initialises the bias.
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers
+    >>> layer = layers.WholeMapConvolution()
+    >>> features, _ = layer.init_with_output(
+    ...   jax.random.key(0), jnp.zeros((2, 9, 9, 128))
+    ... )
+    >>> features.shape
+    (2, 1, 1, 128)
   """
 
   use_bias: bool = True

@@ -36,6 +36,23 @@ def batch_norm(
 
   Returns:
     Values of the inputs' dtype.
+
+  Examples:
+    >>> import jax
+    >>> from capsjax import layers
+    >>> from flax import linen as nn
+    >>> class Normalized(nn.Module):
+    ...   @nn.compact
+    ...   def __call__(self, features, *, train):
+    ...     return layers.batch_norm(
+    ...       features, name='norm', train=train, axis_name=None
+    ...     )
+    >>> features = 5 + jax.random.normal(jax.random.key(0), (64, 3))
+    >>> normalized, variables = Normalized().init_with_output(
+    ...   jax.random.key(1), features, train=True
+    ... )
+    >>> print(f'{features.mean():.0f}, {abs(normalized.mean()):.0f}')
+    5, 0
   """
   layer = nn.BatchNorm(
     use_running_average=not train,
@@ -62,6 +79,21 @@ class CapsuleBatchNorm(nn.Module):
     use_scale_and_bias: whether a learned scale and bias follow.
     momentum: the weight of the old running statistics.
     epsilon: added to the variance.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = 5 + 2 * jax.random.normal(jax.random.key(0), (64, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.zeros((64, 6)))
+    >>> norm = layers.CapsuleBatchNorm()
+    >>> capsules, variables = norm.init_with_output(
+    ...   jax.random.key(1), inputs, train=True, axis_name=None
+    ... )
+    >>> print(f'{poses.mean():.0f}, {abs(capsules.poses.mean()):.0f}')
+    5, 0
+    >>> sorted(variables['batch_stats'])
+    ['activations', 'poses']
   """
 
   activation_fn: Callable[[Array], Array] | None = nn.sigmoid

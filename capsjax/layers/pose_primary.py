@@ -31,6 +31,17 @@ class PosePrimaryCapsules(nn.Module):
     dtype: the dtype of the computation; the inputs' dtype if None.
     param_dtype: the dtype of the parameters.
 
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers
+    >>> layer = layers.PosePrimaryCapsules(num_types=3)
+    >>> capsules, _ = layer.init_with_output(
+    ...   jax.random.key(0), jnp.zeros((2, 14, 14, 32))
+    ... )
+    >>> capsules.poses.shape, capsules.activations.shape
+    ((2, 14, 14, 3, 4, 4), (2, 14, 14, 3))
+
   References:
     Hinton, Sabour, Frosst, "Matrix Capsules with EM Routing", 2018.
   """

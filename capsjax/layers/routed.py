@@ -78,6 +78,26 @@ class RoutedCapsules(nn.Module):
     norm: normalises the output capsules; None for nothing.
     most_bytes: the memory in bytes that votes may take at a time; a larger
       batch is routed in blocks.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(num_capsules=3, pose_shape=(4,)),
+    ...   routing=layers.SelfAttentionRouting(),
+    ... )
+    >>> variables = layer.init(jax.random.key(1), inputs)
+    >>> capsules, read = layer.apply(
+    ...   variables, inputs, mutable=['intermediates']
+    ... )
+    >>> capsules.poses.shape, capsules.activations.shape
+    ((2, 3, 4), (2, 3))
+    >>> (couplings,) = read['intermediates']['couplings']
+    >>> couplings.shape  # [iteration, batch, in, out]
+    (1, 2, 6, 3)
   """
 
   votes: Votes

@@ -43,6 +43,19 @@ class FullVotes(nn.Module):
       in_dim, out_dim]`.
     dtype: the dtype of the votes; that of the poses if None.
     param_dtype: the dtype of the matrices.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> votes = layers.FullVotes(num_capsules=3, pose_shape=(4,))
+    >>> vote, variables = votes.init_with_output(jax.random.key(1), inputs)
+    >>> vote(inputs).shape  # [batch, in, out, dim]
+    (2, 6, 3, 4)
+    >>> variables['params']['kernel'].shape
+    (6, 3, 8, 4)
   """
 
   num_capsules: int
@@ -79,6 +92,18 @@ class MatrixVotes(nn.Module):
       side, side]`.
     dtype: the dtype of the votes; that of the poses if None.
     param_dtype: the dtype of the matrices.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> inputs = ops.Capsules(jnp.ones((2, 6, 4, 4)), jnp.ones((2, 6)))
+    >>> votes = layers.MatrixVotes(num_capsules=3)
+    >>> vote, variables = votes.init_with_output(jax.random.key(0), inputs)
+    >>> vote(inputs).shape  # [batch, in, out, rows, columns]
+    (2, 6, 3, 4, 4)
+    >>> variables['params']['kernel'].shape
+    (6, 3, 4, 4)
   """
 
   num_capsules: int
@@ -123,6 +148,19 @@ class ElementwiseVotes(nn.Module):
       *pose]`.
     dtype: the dtype of the votes; that of the poses if None.
     param_dtype: the dtype of the weights.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> votes = layers.ElementwiseVotes(num_capsules=3)
+    >>> vote, variables = votes.init_with_output(jax.random.key(1), inputs)
+    >>> vote(inputs).shape  # [batch, in, out, dim]
+    (2, 6, 3, 8)
+    >>> variables['params']['kernel'].shape
+    (6, 3, 8)
   """
 
   num_capsules: int

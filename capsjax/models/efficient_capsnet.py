@@ -37,6 +37,16 @@ class EfficientCapsNet(nn.Module):
     dtype: the dtype of the computation; parameters, statistics, scores and
       reconstructions are always float32.
 
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax.models import EfficientCapsNet
+    >>> model = EfficientCapsNet(has_decoder=False)
+    >>> key, images = jax.random.key(0), jnp.zeros((2, 28, 28, 1))
+    >>> variables = jax.eval_shape(model.init, key, images)
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
+    161824
+
   References:
     Mazzia, Salvetti, Chiaberge, "Efficient-CapsNet: capsule network with
     self-attention routing", Scientific Reports 11, 2021. The initial values and

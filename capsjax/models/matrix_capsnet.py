@@ -47,6 +47,16 @@ class MatrixCapsNet(nn.Module):
       convolution.
     dtype: the dtype of the computation; parameters, statistics and scores are
       always float32, and routing computes in float32.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax.models import MatrixCapsNet
+    >>> model = MatrixCapsNet(num_classes=5)
+    >>> key, images = jax.random.key(0), jnp.zeros((2, 32, 32, 2))
+    >>> variables = jax.eval_shape(model.init, key, images)
+    >>> sum(leaf.size for leaf in jax.tree.leaves(variables['params']))
+    316650
   """
 
   num_classes: int = 10

@@ -14,6 +14,15 @@ class Capsules(NamedTuple):
       array of any other shape.
     activations: `[*batch, num_capsules]`, the evidence that each capsule's
       entity is present, usually in [0, 1].
+
+  Examples:
+    Five capsules with 4x4 poses, in each of two examples:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import ops
+    >>> capsules = ops.Capsules(jnp.zeros((2, 5, 4, 4)), jnp.ones((2, 5)))
+    >>> capsules.poses.shape[2:]
+    (4, 4)
   """
 
   poses: Any

@@ -161,6 +161,16 @@ def exponential_squash(
   Returns:
     Capsules of the same shape and dtype.
 
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> vectors = jnp.array([[0.01], [1.0], [10.0]])
+    >>> print(np.asarray(ops.exponential_squash(vectors)).round(2)[:, 0])
+    [0.01 0.63 1.  ]
+    >>> print(np.asarray(ops.squash(vectors)).round(2)[:, 0])
+    [0.   0.5  0.99]
+
   References:
     Mazzia, Salvetti, Chiaberge, "Efficient-CapsNet: capsule network with
     self-attention routing", 2021.

@@ -18,6 +18,7 @@ from tests.running import TINY_NETWORK
 
 TINY = (*TINY_NETWORK, '--config.num_epochs=1', '--config.batch_size=120')
 NOTEBOOK = REPOSITORY / 'experiments' / 'colab.ipynb'
+TUTORIAL = REPOSITORY / 'docs' / 'tutorial.ipynb'
 # Hides capsjax, which is installed in the environment of the tests, runs the
 # cell as IPython does, and prints where capsjax then is.
 RUN_CELL = """
@@ -119,6 +120,13 @@ def make_wheel(folder):
   return path
 
 
+def test_the_tutorial_installs_capsjax_in_the_same_way(notebook):
+  tutorial = nbformat.read(TUTORIAL, as_version=4)
+  first = tagged(tutorial, 'install')
+  assert first is tutorial.cells[1]
+  assert first.source == tagged(notebook, 'install').source
+
+
 def test_all_addresses_of_the_repository_are_the_declared_one():
   project = tomllib.loads((REPOSITORY / 'pyproject.toml').read_text())
   urls = project['project']['urls'].values()
@@ -127,7 +135,7 @@ def test_all_addresses_of_the_repository_are_the_declared_one():
   }
   assert len(owners) == 1
   docs = REPOSITORY / 'docs'
-  places = [NOTEBOOK, REPOSITORY / 'README.md', docs / 'index.md']
+  places = [NOTEBOOK, TUTORIAL, REPOSITORY / 'README.md', docs / 'index.md']
   for path in [*places, docs / 'how-to' / 'colab.md']:
     found = re.findall(r'github(?:\.com)?/([\w-]+/capsjax)\b', path.read_text())
     assert found and set(found) == owners, path

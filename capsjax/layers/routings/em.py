@@ -34,6 +34,20 @@ class EMRouting(nn.Module):
     beta_u_init: initialises beta_u, of shape `[out_caps]`.
     beta_a_init: initialises beta_a, of shape `[out_caps]`.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(3, (4,)),
+    ...   routing=layers.EMRouting(),
+    ... )
+    >>> params = layer.init(jax.random.key(1), inputs)['params']
+    >>> jax.tree.map(jnp.shape, params['routing'])
+    {'beta_a': (3,), 'beta_u': (3,)}
   """
 
   num_iterations: int = 3

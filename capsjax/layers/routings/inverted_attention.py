@@ -22,6 +22,20 @@ class InvertedAttentionRouting(nn.Module):
     num_iterations: the number of iterations, the one with uniform couplings
       included; 2 is the authors' 1.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(3, (4,)),
+    ...   routing=layers.InvertedAttentionRouting(),
+    ... )
+    >>> params = layer.init(jax.random.key(1), inputs)['params']
+    >>> jax.tree.map(jnp.shape, params['routing'])
+    {'bias': (4,), 'scale': (4,)}
   """
 
   num_iterations: int = 2

@@ -16,6 +16,20 @@ class NoRouting(nn.Module):
 
   Attributes:
     pose_fn: maps the sums to poses.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(3, (4,)),
+    ...   routing=layers.NoRouting(),
+    ... )
+    >>> capsules, _ = layer.init_with_output(jax.random.key(1), inputs)
+    >>> capsules.poses.shape, capsules.activations.shape
+    ((2, 3, 4), (2, 3))
   """
 
   pose_fn: Callable[[Array], Array] = lambda sums: sums

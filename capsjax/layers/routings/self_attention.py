@@ -20,6 +20,20 @@ class SelfAttentionRouting(nn.Module):
       of each pair of capsules.
     squash_fn: shrinks the weighted sum of the votes.
     param_dtype: the dtype of the priors.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(3, (4,)),
+    ...   routing=layers.SelfAttentionRouting(),
+    ... )
+    >>> params = layer.init(jax.random.key(1), inputs)['params']
+    >>> jax.tree.map(jnp.shape, params['routing'])
+    {'priors': (6, 3)}
   """
 
   use_priors: bool = True

@@ -19,6 +19,20 @@ class SelfRouting(nn.Module):
     kernel_init: initialises the weights, of shape `[in_caps, out_caps, dim]`;
       zeros, as in the authors' code, start with uniform couplings.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(3, (4,)),
+    ...   routing=layers.SelfRouting(),
+    ... )
+    >>> params = layer.init(jax.random.key(1), inputs)['params']
+    >>> jax.tree.map(jnp.shape, params['routing'])
+    {'bias': (6, 3), 'kernel': (6, 3, 8)}
   """
 
   kernel_init: nn.initializers.Initializer = nn.initializers.zeros

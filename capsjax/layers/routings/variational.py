@@ -27,6 +27,20 @@ class VariationalRouting(nn.Module):
     full_covariance: whether covariances are full.
     activation_fn: maps the evidence to activations.
     param_dtype: the dtype of the parameters.
+
+  Examples:
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from capsjax import layers, ops
+    >>> poses = jax.random.normal(jax.random.key(0), (2, 6, 8))
+    >>> inputs = ops.Capsules(poses, jnp.full((2, 6), 0.5))
+    >>> layer = layers.RoutedCapsules(
+    ...   votes=layers.FullVotes(3, (4,)),
+    ...   routing=layers.VariationalRouting(),
+    ... )
+    >>> params = layer.init(jax.random.key(1), inputs)['params']
+    >>> jax.tree.map(jnp.shape, params['routing'])
+    {'beta_a': (3,), 'beta_u': (3,)}
   """
 
   num_iterations: int = 3

@@ -47,6 +47,27 @@ def agreement_routing(
   Raises:
     ValueError: if `num_iterations` is below 1.
 
+  Examples:
+    Three capsules vote for two. Their votes for the first agree:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> votes = jnp.array([
+    ...   [[1.0, 0.0], [0.0, 1.0]],
+    ...   [[1.0, 0.0], [0.0, -1.0]],
+    ...   [[1.0, 0.0], [1.0, 0.0]],
+    ... ])
+    >>> capsules, couplings = ops.agreement_routing(
+    ...   votes, jnp.ones(3), return_couplings=True
+    ... )
+    >>> print(np.asarray(couplings[-1]).round(2))
+    [[0.82 0.18]
+     [0.82 0.18]
+     [0.76 0.24]]
+    >>> print(np.asarray(capsules.activations).round(2))
+    [0.85 0.05]
+
   References:
     Sabour, Frosst, Hinton, "Dynamic Routing Between Capsules", 2017,
     Procedure 1.

@@ -51,6 +51,24 @@ def inverted_attention_routing(
   Raises:
     ValueError: if `num_iterations` is below 1.
 
+  Examples:
+    Three capsules vote for two. Their votes for the first agree:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> votes = jnp.array([
+    ...   [[1.0, 0.0], [0.0, 1.0]],
+    ...   [[1.0, 0.0], [0.0, -1.0]],
+    ...   [[1.0, 0.0], [1.0, 0.0]],
+    ... ])
+    >>> capsules, couplings = ops.inverted_attention_routing(
+    ...   votes, jnp.ones(3), return_couplings=True
+    ... )
+    >>> print(np.asarray(couplings).round(2)[:, 0])  # of the first capsule
+    [[0.5 0.5]
+     [0.8 0.2]]
+
   References:
     Tsai, Srivastava, Goh, Salakhutdinov, "Capsules with Inverted Dot-Product
     Attention Routing", 2020.

@@ -35,6 +35,22 @@ def no_routing(
     Capsules, whose activations are the lengths of their poses; with
     `return_couplings`, a pair of the capsules and the couplings.
 
+  Examples:
+    Three capsules vote for two. Their votes for the first agree:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> votes = jnp.array([
+    ...   [[1.0, 0.0], [0.0, 1.0]],
+    ...   [[1.0, 0.0], [0.0, -1.0]],
+    ...   [[1.0, 0.0], [1.0, 0.0]],
+    ... ])
+    >>> capsules = ops.no_routing(votes, jnp.ones(3))
+    >>> print(capsules.poses, capsules.activations)
+    [[3. 0.]
+     [1. 0.]] [3. 1.]
+
   References:
     Byerly, Kalganova, Dear, "No Routing Needed Between Capsules", 2021.
   """

@@ -20,6 +20,12 @@ def over_parents(log_weights: Float[Array, '...']) -> Float[Array, '...']:
 
   Returns:
     Couplings, which sum to 1 over the output capsules.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import ops
+    >>> print(ops.over_parents(jnp.zeros((1, 4))))
+    [[0.25 0.25 0.25 0.25]]
   """
   return jax.nn.softmax(log_weights, -1)
 
@@ -35,6 +41,17 @@ class OverReceptiveFields:
   Attributes:
     kernel_size: height and width of a receptive field.
     strides: the steps between receptive fields.
+
+  Examples:
+    In a row of three children, two parents see two children each. The child in
+    the middle is seen by both, and shares itself between them:
+
+    >>> import jax.numpy as jnp
+    >>> from capsjax import ops
+    >>> normalize = ops.OverReceptiveFields(kernel_size=(1, 2), strides=(1, 1))
+    >>> print(normalize(jnp.zeros((1, 2, 2, 1)))[0, :, :, 0])
+    [[1.  0.5]
+     [0.5 1. ]]
   """
 
   kernel_size: tuple[int, int]
@@ -135,6 +152,18 @@ def receptive_fields(
 
   Raises:
     ValueError: if a receptive field is larger than the grid.
+
+  Examples:
+    >>> import jax.numpy as jnp
+    >>> from capsjax import ops
+    >>> row = jnp.arange(4.0).reshape(1, 4)
+    >>> fields = ops.receptive_fields(
+    ...   row, kernel_size=(1, 2), strides=(1, 1), num_axes=0
+    ... )
+    >>> print(fields[0, :, 0])
+    [[0. 1.]
+     [1. 2.]
+     [2. 3.]]
   """
   axis = grid.ndim - num_axes - 2
   sizes = grid.shape[axis : axis + 2]

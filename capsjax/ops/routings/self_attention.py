@@ -39,6 +39,25 @@ def self_attention_routing(
     Capsules, whose activations are the lengths of their poses; with
     `return_couplings`, a pair of the capsules and the couplings.
 
+  Examples:
+    Three capsules vote for two. Their votes for the first agree:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> votes = jnp.array([
+    ...   [[1.0, 0.0], [0.0, 1.0]],
+    ...   [[1.0, 0.0], [0.0, -1.0]],
+    ...   [[1.0, 0.0], [1.0, 0.0]],
+    ... ])
+    >>> capsules, couplings = ops.self_attention_routing(
+    ...   votes, jnp.ones(3), return_couplings=True
+    ... )
+    >>> print(np.asarray(couplings[-1]).round(2))
+    [[0.89 0.11]
+     [0.89 0.11]
+     [0.8  0.2 ]]
+
   References:
     Mazzia, Salvetti, Chiaberge, "Efficient-CapsNet: capsule network with
     self-attention routing", 2021.

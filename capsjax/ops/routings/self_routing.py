@@ -32,6 +32,18 @@ def self_routing(
   Returns:
     Capsules; with `return_couplings`, a pair of the capsules and the couplings.
 
+  Examples:
+    The first capsule decides for one parent, and the second for both alike:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> votes = jnp.ones((2, 2, 4))  # [in, out, dim]
+    >>> logits = jnp.log(jnp.array([[0.9, 0.1], [0.5, 0.5]]))
+    >>> capsules = ops.self_routing(votes, jnp.ones(2), routing_logits=logits)
+    >>> print(np.asarray(capsules.activations).round(2))
+    [0.7 0.3]
+
   References:
     Hahn, Pyeon, Kim, "Self-Routing Capsule Networks", 2019.
   """

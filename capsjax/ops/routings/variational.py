@@ -79,6 +79,29 @@ def variational_routing(
   Raises:
     ValueError: if `num_iterations` is below 1.
 
+  Examples:
+    Three capsules vote for two. Their votes for the first agree:
+
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from capsjax import ops
+    >>> votes = jnp.array([
+    ...   [[1.0, 0.0], [0.0, 1.0]],
+    ...   [[1.0, 0.0], [0.0, -1.0]],
+    ...   [[1.0, 0.0], [1.0, 0.0]],
+    ... ])
+    >>> capsules, couplings = ops.variational_routing(
+    ...   votes,
+    ...   jnp.ones(3),
+    ...   beta_u=jnp.zeros(2),
+    ...   beta_a=jnp.zeros(2),
+    ...   return_couplings=True,
+    ... )
+    >>> print(np.asarray(couplings[-1]).round(2))
+    [[0.94 0.06]
+     [0.94 0.06]
+     [0.93 0.07]]
+
   References:
     De Sousa Ribeiro, Leontidis, Kollias, "Capsule Routing via Variational
     Bayes", 2020.
