@@ -91,7 +91,8 @@ pins:
 clean:
 	@if [ -e '$(VENV)' ] && [ ! -e '$(VENV)/pyvenv.cfg' ]; then \
 	  echo '$(VENV) is not a virtual environment; not removed.' >&2; exit 1; fi
-	rm -rf '$(VENV)' .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf '$(VENV)' .mypy_cache .pytest_cache .ruff_cache build dist \
+	  docs/reference docs/experiments.md docs/benchmarks.md
 	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune \
 	  -exec rm -rf {} +
 
