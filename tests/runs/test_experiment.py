@@ -182,5 +182,5 @@ def test_a_loss_without_use_is_named():
   """The configuration replaced the model but kept its loss."""
   config = configuration.load_config(REPOSITORY / 'configs/mnist_baseline.py')
   values = dataclasses.asdict(config) | {'loss': {'down_weight': 0.5}}
-  with pytest.raises(UserError, match=r'baseline has no use for loss\.down'):
+  with pytest.raises(UserError, match=r'model has no use for loss\.down'):
     configuration.from_dict(values)
