@@ -21,11 +21,6 @@ def exponential_squash(preactivations):
   return (1 - jnp.exp(-length)) * preactivations / length
 
 
-def over_parents(log_weights):
-  weights = jnp.exp(log_weights)
-  return weights / jnp.sum(weights, -1, keepdims=True)
-
-
 def receptive_fields(grid):
   """Fields of 2x2 with strides of 1 and 2, of a grid with one more axis."""
   rows = [
@@ -88,7 +83,7 @@ def spread_loss(activations, targets):
 
 
 def activation_nll(activations, targets):
-  return -jnp.sum(targets * jnp.log(activations), -1)
+  return -jnp.log(jnp.sum(targets * activations, -1))
 
 
 def reconstruction_loss(reconstructions, images):

@@ -66,9 +66,6 @@ CASES = {
   'exponential squash': Case(
     ops.exponential_squash, formulas.exponential_squash, (normal(4, 3, 5),)
   ),
-  'softmax over parents': Case(
-    ops.over_parents, formulas.over_parents, (normal(4, 3, 5),)
-  ),
   'receptive fields': Case(
     partial(
       ops.receptive_fields, kernel_size=(2, 2), strides=(1, 2), num_axes=1
