@@ -16,6 +16,9 @@ from capsjax.runs.folder import RunFolder
 from capsjax.training import Plan, Results, TrainState
 from capsjax.version import VERSION
 
+# JAX's setting; not every version declares it for type checkers.
+_CACHE = 'jax_compilation_cache_dir'
+
 
 def start_summary(
   experiment: Experiment,
@@ -75,7 +78,7 @@ def details(experiment: Experiment) -> str:
     'versions': ', '.join(
       [f'capsjax {VERSION}', f'Python {platform.python_version()}', *versions]
     ),
-    'cache': str(jax.config.jax_compilation_cache_dir),
+    'cache': str(getattr(jax.config, _CACHE)),
     'fields': ' '.join(fields),
   }
   return '\n'.join(f'{name:9} {text}' for name, text in lines.items())
