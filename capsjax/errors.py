@@ -137,6 +137,12 @@ def nearest_path(path: Path) -> Path | None:
   return folder / near[0] if near else None
 
 
+def path_hint(path: Path, otherwise: str) -> str:
+  """Returns a question that suggests an existing path, or other advice."""
+  near = nearest_path(path)
+  return f'did you mean {near}?' if near else otherwise
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
   """Returns a question that suggests similar names, or all if none is."""
   offered = nearest(name, options) or sorted(options)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from capsjax import console
 from capsjax.commands import completion, parse
-from capsjax.errors import UserError, memory_told, missing_told, nearest_path
+from capsjax.errors import UserError, memory_told, missing_told, path_hint
 from capsjax.huge_pages import restart_with_huge_pages
 from capsjax.runs.config import Config
 
@@ -153,10 +153,8 @@ def _load(
 
 def _way_to_a_run(folder: Path) -> str:
   """Returns what to do about a folder without a run."""
-  near = nearest_path(folder)
-  if near and near != folder:
-    return f'did you mean {near}?'
-  return f'train one with --config NAME --workdir {folder}'
+  begin = f'train one with --config NAME --workdir {folder}'
+  return begin if folder.exists() else path_hint(folder, begin)
 
 
 if __name__ == '__main__':

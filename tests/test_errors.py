@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from capsjax.console import warnings_told
-from capsjax.errors import UserError, memory_told
+from capsjax.errors import (
+  UserError,
+  memory_told,
+  nearest_path,
+  path_hint,
+)
 
 
 def test_too_little_memory_is_told_in_one_line():
@@ -39,3 +44,25 @@ def test_warnings_are_lines_on_stderr(capsys, caplog):
   logger.warning('outside of a command')
   assert not capsys.readouterr().err
   assert caplog.messages[1:] == ['outside of a command']
+
+
+@pytest.mark.parametrize(
+  ('missing', 'found'),
+  [
+    ('pictures/sevn.png', 'pictures/seven.png'),
+    ('pictres/seven.png', 'pictures/seven.png'),
+    ('pictures', 'pictures'),
+    ('pictures/nothing.like.it', None),
+    ('elsewhere/seven.png', None),
+  ],
+)
+def test_a_mistyped_path_is_found(missing, found, tmp_path):
+  (tmp_path / 'pictures').mkdir()
+  (tmp_path / 'pictures' / 'seven.png').touch()
+  expected = None if found is None else tmp_path / found
+  assert nearest_path(tmp_path / missing) == expected
+  if expected is None:
+    assert path_hint(tmp_path / missing, 'give another') == 'give another'
+  else:
+    hint = path_hint(tmp_path / missing, 'give another')
+    assert hint == f'did you mean {expected}?'

@@ -17,7 +17,7 @@ from capsjax.data.folder.names import (
   warn_of_skipped,
 )
 from capsjax.data.folder.picture import KINDS
-from capsjax.errors import UserError
+from capsjax.errors import UserError, path_hint
 
 _TAR_SUFFIXES = ('.tar', '.tar.gz', '.tgz')
 _ZIP_SUFFIXES = ('.zip',)
@@ -69,10 +69,8 @@ def find_source(data_dir: str | os.PathLike[str]) -> Source:
   """
   path = pathlib.Path(data_dir).expanduser()
   if not path.exists():
-    raise UserError(
-      f'{path} does not exist: set data_dir to the folder or archive that'
-      ' holds your pictures'
-    )
+    hint = 'set data_dir to the folder or archive of your pictures'
+    raise UserError(f'{path} does not exist; {path_hint(path, hint)}')
   if not path.is_dir():
     return _archive(path)
   archives = [
@@ -105,7 +103,8 @@ def find_files(paths: Iterable[pathlib.Path]) -> Source:
   found: dict[str, None] = {}
   for path in paths:
     if not path.exists():
-      raise UserError(f'{path} does not exist: name a picture or a folder')
+      hint = path_hint(path, 'name a picture or a folder')
+      raise UserError(f'{path} does not exist; {hint}')
     if not path.is_dir():
       found[str(path)] = None
       continue

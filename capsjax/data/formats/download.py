@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from capsjax.errors import UserError
+from capsjax.errors import UserError, path_hint
 from capsjax.files import cache_dir
 
 _TIMEOUT_SECONDS = 30
@@ -28,9 +28,10 @@ def data_folder(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
     if folder.is_dir():
       return folder
     trouble = 'is not a folder' if folder.exists() else 'does not exist'
-    raise UserError(
-      f'data folder {folder} {trouble}: set data_dir to an existing folder'
-    )
+    hint = 'set data_dir to an existing folder'
+    if not folder.exists():
+      hint = path_hint(folder, hint)
+    raise UserError(f'data folder {folder} {trouble}; {hint}')
   folder = cache_dir() / 'data'
   make_folder(folder)
   return folder
