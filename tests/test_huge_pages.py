@@ -15,6 +15,8 @@ from tests.running import REPOSITORY
 @pytest.fixture
 def restarted(monkeypatch, tmp_path):
   """Calls the restart under a setting; returns what it would execute."""
+  # Other tests may have imported it.
+  monkeypatch.delitem(sys.modules, 'IPython', raising=False)
 
   def call(setting, **environment):
     path = tmp_path / 'enabled'

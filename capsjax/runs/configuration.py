@@ -165,7 +165,7 @@ def _section(
     if name not in declared:
       if factory is ClassificationLossConfig and hasattr(LossConfig, name):
         raise UserError(
-          f'a baseline has no use for loss.{name}; in the file of the '
+          f'this model has no use for loss.{name}; in the file of the '
           'configuration, set config.loss = ConfigDict()'
         )
       known = fields.named_fields(factory(), prefix)

@@ -76,11 +76,11 @@ class Evaluation:
 
   def __init__(self, experiment: Experiment) -> None:
     self._experiment = experiment
-    params = jax.jit(experiment.create_state)().params
-    self._params = experiment.devices.replicate(params)
+    variables = jax.jit(experiment.create_state)().variables
+    self._variables = experiment.devices.replicate(variables)
 
   def __call__(self) -> Results:
     """Returns the results."""
     return self._experiment.evaluate(
-      self._params, self._experiment.dataset.test
+      self._variables, self._experiment.dataset.test
     )
