@@ -31,7 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, overrides = parse(argv)
     console.set_loudness(console.Loudness(1 + options.verbose - options.quiet))
     with console.warnings_told(), memory_told(), missing_told():
-      return _run(options, overrides)
+      status = _run(options, overrides)
+      sys.stdout.flush()
+      return status
+  except BrokenPipeError:
+    # The reader, such as `head`, wanted no more. Python would complain when it
+    # flushes at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
   # For a forbidden folder or a full disk, the system's message will do.
   except (UserError, OSError) as error:
     if console.is_verbose():

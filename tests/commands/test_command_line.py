@@ -9,7 +9,7 @@ import pytest
 from capsjax.commands import create_parser, parse
 from capsjax.commands.options import COMMANDS
 from capsjax.errors import UserError
-from tests.running import TINY_NETWORK, capsjax, finish, start
+from tests.running import REPOSITORY, TINY_NETWORK, capsjax, finish, start
 
 TINY = (
   *('--config', 'digits', *TINY_NETWORK, '--config.num_epochs=1'),
@@ -101,3 +101,15 @@ def test_a_misspelt_run_gets_a_suggestion(tmp_path):
 def test_unknown_words_are_user_errors():
   with pytest.raises(UserError, match='there is no command'):
     parse(['zzz'])
+
+
+@pytest.mark.parametrize('command', ['config', 'configs'])
+def test_a_reader_may_leave(command):
+  """As in `capsjax config | head -n 1`."""
+  words = [sys.executable, '-m', 'capsjax', command]
+  with subprocess.Popen(
+    words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY
+  ) as process:
+    process.stdout.close()
+    assert process.stderr.read() == b''
+  assert process.returncode == 0
