@@ -75,24 +75,28 @@ def _add_workdirs(parser: Parser) -> None:
 
 
 def _add_checkpoint(parser: Parser) -> None:
-  parser.add_argument(
-    '--checkpoint',
-    action=Once,
-    metavar='NAME',
-    default='latest',
-    help='checkpoint to read: latest (the default), best, or the number of a '
-    'step; best needs validation images, --config.validation_size=5000',
+  _add_checkpoint_name(
+    parser,
+    'checkpoint to read: latest (the default), best, or the number of a step; '
+    'best needs validation images, --config.validation_size=5000',
   )
 
 
 def _add_start(parser: Parser) -> None:
+  _add_checkpoint_name(
+    parser,
+    'checkpoint to resume from: latest (the default), best, or the number of a '
+    'step; later steps are trained anew',
+  )
+
+
+def _add_checkpoint_name(parser: Parser, meaning: str) -> None:
   parser.add_argument(
     '--checkpoint',
     action=Once,
     metavar='NAME',
     default='latest',
-    help='checkpoint to resume from: latest (the default), best, or the number '
-    'of a step; later steps are trained anew',
+    help=meaning,
   )
 
 
